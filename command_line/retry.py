@@ -1,0 +1,22 @@
+"""`trainshed retry`"""
+
+from __future__ import annotations
+
+import click
+
+from command_line.output import notice, output_option, print_json
+from command_line.session import open_session
+
+
+@click.command()
+@click.argument("model")
+@output_option
+def command(model: str, output: str) -> None:
+    """Queue the request of MODEL, Failed or Cancelled, once more, and print the new modelId."""
+    with open_session() as session:
+        model_id = session.client.retry(model)
+    if output == "json":
+        print_json({"model_id": model_id})
+    else:
+        click.echo(model_id)
+    notice("Queued. `trainshed run` trains it.")

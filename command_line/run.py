@@ -1,0 +1,47 @@
+"""`trainshed run`"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from command_line.output import notice
+from command_line.session import now, open_session
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="Stop once every model is finished.")
+def command(until_idle: bool) -> None:
+    """Consume the queue: take requests in, launch trainings while there are slots, judge those
+    that have ended. Any number of consumers may run at once.
+
+    Ctrl-C stops the consumer only: trainings go on, and the next `run` finds out what became of
+    them.
+    """
+    from command_line.progress import ProgressView
+    from queue_consumer.loop import run
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    stop = threading.Event()
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, on_signal)
+
+    with open_session() as session, ProgressView(session.engine.registry) as view:
+
+        def pause() -> bool:
+            view.update()
+            return not stop.wait(session.settings.tick_seconds)
+
+        run(session.engine, session.catalogue, session.settings, now, pause, until_idle=until_idle)
+        view.update()
+        running = session.engine.registry.slots_in_use()
+    if stop.is_set() and running:
+        notice(f"Stopped. {running} training(s) go on; `trainshed run` follows them again.")

@@ -1,0 +1,149 @@
+"""What a model type is: a folder that holds `model_type.json`, `train.py` and `predict.py`.
+
+`train.py` defines `train(job: TrainingJob) -> None` and may import any framework.
+`predict.py` defines `load(folder: Path) -> Predictor` and imports what serving needs, no more.
+Both are found by the name of the folder; nothing is registered anywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+Json = Any
+"""What `json.loads` gives."""
+
+FRAMEWORK_FOLDER = "framework"
+"""The part of an artifact that only training reads: the framework's own model. Serving leaves it."""
+
+
+class InvalidData(ValueError):
+    """The data set cannot be trained on; the message says where it is wrong and what to do."""
+
+
+class InvalidInput(ValueError):
+    """The input cannot be predicted on; the message says why."""
+
+
+class MalformedBody(InvalidInput):
+    """The body is not what its media type says: not UTF-8, not JSON, not an image."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come, told at least once per epoch."""
+
+    epoch: int
+    """Epochs done so far; it may be a fraction's floor, so 0 during the first."""
+    epochs: int
+    loss: float | None
+    """Mean training loss of the last epoch (or of the running one so far)."""
+    score: float | None
+    """The score on the dev part, 0 to 1, higher is better."""
+    score_name: str
+    samples_per_second: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """All that a trainer is given."""
+
+    dataset: Path
+    """A file or folder, in a layout that the model type documents."""
+    output: Path
+    """An empty folder. What the trainer leaves in it becomes the artifact."""
+    epochs: int
+    hyperparameters: Mapping[str, str | int | float | bool]
+    """A value for every hyperparameter that `model_type.json` names, types and bounds checked."""
+    report: Callable[[Progress], None]
+    allow_downloads: bool = False
+    """Whether names of pretrained parts may be fetched from a hub; otherwise they must be paths."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The decoded inputs of one HTTP request."""
+
+    items: Sequence[Any]
+    many: bool
+    """Whether the answer is a list with one result per item, or the one result alone."""
+
+
+class Predictor(Protocol):
+    """A loaded model. Pure inference: no files are read after `load`."""
+
+    @property
+    def request_schemas(self) -> Mapping[str, Json]:
+        """Media type → JSON Schema of a request body of that type; its keys are what is accepted."""
+
+    @property
+    def result_schema(self) -> Json:
+        """JSON Schema of one result."""
+
+    def decode(self, body: bytes, media_type: str) -> Inputs:
+        """Turn a request body into items for `predict`.
+
+        `media_type` is one of `request_schemas`. Raises `InvalidInput`.
+        """
+
+    def predict(self, items: Sequence[Any]) -> list[Json]:
+        """Give one JSON-serialisable result per item, in order. Raises `InvalidInput`."""
+
+
+class TrainModule(Protocol):
+    def train(self, job: TrainingJob) -> None:
+        """Train and leave the artifact's files in `job.output`. Raises `InvalidData`."""
+
+
+class PredictModule(Protocol):
+    def load(self, folder: Path) -> Predictor:
+        """Load an artifact's serving files from `folder`."""
+
+
+def builtin_folder() -> Path:
+    """The folder of the model types that come with Trainshed."""
+    return Path(__file__).parent
+
+
+def load_trainer(model_type: str, folders: Iterable[Path]) -> TrainModule:
+    """Import `train.py` of the model type, from the first of `folders` that has it."""
+    return cast(TrainModule, _load(model_type, "train", folders))
+
+
+def load_predictor(model_type: str, folders: Iterable[Path]) -> PredictModule:
+    """Import `predict.py` of the model type, from the first of `folders` that has it."""
+    return cast(PredictModule, _load(model_type, "predict", folders))
+
+
+def _load(model_type: str, module: str, folders: Iterable[Path]) -> object:
+    for folder in folders:
+        if (folder / model_type / "model_type.json").is_file():
+            _add_package(model_type, folder / model_type)
+            return importlib.import_module(f"{__name__}.{model_type}.{module}")
+    raise LookupError(f"no folder named {model_type!r} among the model types")
+
+
+def _add_package(model_type: str, folder: Path) -> None:
+    """Make a folder outside this package importable as its subpackage, so that it can use
+    relative imports of its own, as the built-in ones do."""
+    name = f"{__name__}.{model_type}"
+    if folder.parent.resolve() == builtin_folder().resolve() or name in sys.modules:
+        return
+    init = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        name, init if init.is_file() else None, submodule_search_locations=[str(folder)]
+    )
+    if spec is None:  # a folder without __init__.py: a package with nothing in it
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    if spec.loader is not None:
+        spec.loader.exec_module(package)

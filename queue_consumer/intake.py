@@ -1,0 +1,44 @@
+"""Intake: queue → registry. From here on the record is the truth, and the queue is free again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trainshed.engine import Engine
+from trainshed.errors import InvalidRequest
+from trainshed.model_type import Catalogue
+from trainshed.ports import Message
+from trainshed.record import pending, rejected
+from trainshed.request import decode
+
+BATCH = 10
+MAX_BATCHES = 20
+"""Per tick, so that a flood of messages cannot keep the slots waiting."""
+
+
+def take_in(engine: Engine, catalogue: Catalogue, now: datetime) -> int:
+    """Turn waiting messages into records, Pending or Rejected; give how many were dealt with.
+
+    The record is put before the message goes: a crash in between brings the message again, and it
+    finds its record.
+    """
+    count = 0
+    for _ in range(MAX_BATCHES):
+        messages = engine.queue.receive(BATCH)
+        for message in messages:
+            _take_in_one(engine, catalogue, message, now)
+        count += len(messages)
+        if len(messages) < BATCH:
+            break
+    return count
+
+
+def _take_in_one(engine: Engine, catalogue: Catalogue, message: Message, now: datetime) -> None:
+    try:
+        request = decode(message.body, message.message_id, catalogue)
+    except InvalidRequest as error:
+        engine.registry.put_new(rejected(message.body, message.message_id, str(error), now))
+        engine.queue.bury(message, str(error))
+    else:
+        engine.registry.put_new(pending(request, now))
+        engine.queue.delete(message)

@@ -1,0 +1,67 @@
+"""Reconcile: the world → the registry. Looks at every record that holds a slot.
+
+Failing to read a state is not a state: a task that the launcher cannot describe is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from queue_consumer.dispatch import Clock, launch
+from queue_consumer.verdict import judge
+from trainshed.engine import Engine
+from trainshed.errors import Stale, StorageUnavailable
+from trainshed.ports import Phase, TaskState
+from trainshed.record import Cause, ModelRecord, Status, stop_for
+from trainshed.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+def reconcile(engine: Engine, settings: Settings, clock: Clock) -> None:
+    """Bring every record that holds a slot up to what its task has become."""
+    records = engine.registry.holding()
+    states = engine.launcher.describe([record.task for record in records if record.task])
+    for record in records:
+        try:
+            if record.task is None:
+                # Its consumer may have died before it could note the task; repeating finds it.
+                launch(engine, settings, record, clock)
+            elif record.task in states:
+                _follow(engine, settings, record, record.task, states[record.task], clock())
+        except StorageUnavailable as error:
+            # One artifact that cannot be read must not keep the others waiting.
+            _logger.warning("%s: %s It is looked at again.", record.model_id, error)
+
+
+def _follow(
+    engine: Engine,
+    settings: Settings,
+    record: ModelRecord,
+    task: str,
+    state: TaskState,
+    now: datetime,
+) -> None:
+    if state.phase is Phase.STOPPED:
+        judge(engine, settings, record, state, now)
+    elif record.status is Status.CANCELLING:
+        engine.launcher.stop(task, "cancelled")
+    elif record.stop_cause is not None:
+        engine.launcher.stop(task, record.stop_cause)
+    elif _is_overdue(record, now):
+        attempt = record.attempt
+        try:
+            engine.registry.amend(
+                record.model_id, lambda current: stop_for(current, attempt, Cause.TIMEOUT, now)
+            )
+        except Stale:  # it ended, or is being cancelled, meanwhile
+            return
+        engine.launcher.stop(task, Cause.TIMEOUT)
+
+
+def _is_overdue(record: ModelRecord, now: datetime) -> bool:
+    began = record.claimed_at or record.launched_at
+    if began is None or record.request is None:
+        return False
+    return now - began >= timedelta(minutes=record.request.timeout_minutes)

@@ -1,0 +1,137 @@
+"""Client: what a user does with models, from the command line or from Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from trainshed.engine import Engine
+from trainshed.errors import (
+    AmbiguousModel,
+    InvalidRequest,
+    TrainshedError,
+    UnknownModel,
+    WrongStatus,
+)
+from trainshed.model_type import Catalogue
+from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
+from trainshed.request import TrainingRequest, check_size, decode, renewed
+
+UNFINISHED = frozenset(status for status in Status if not status.is_terminal)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """What became of a raw message: the modelId that its record will have, and why it will be
+    Rejected if it will."""
+
+    model_id: str
+    rejection: str | None
+
+
+class Client:
+    """A user's view of an engine. `catalogue` holds the model types that may be asked for."""
+
+    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+        self._engine = engine
+        self._catalogue = catalogue
+
+    def submit(self, request: TrainingRequest) -> str:
+        """Queue a training and give its modelId. Raises `InvalidRequest`."""
+        request.completed(self._catalogue)
+        self._engine.queue.send(request.encode())
+        return request.model_id
+
+    def submit_message(self, body: str) -> Queued:
+        """Queue a raw message as it is, also a wrong one: it gets a record that says why."""
+        message_id = self._engine.queue.send(check_size(body))
+        try:
+            return Queued(decode(body, message_id, self._catalogue).model_id, None)
+        except InvalidRequest as error:
+            return Queued(rejected_id(body, message_id), str(error))
+
+    def find(self, model: str, among: Collection[Status] = (Status.COMPLETED,)) -> ModelRecord:
+        """The record of a modelId, of a name, or of the start of a modelId that only one has.
+
+        Of a name's records, the newest whose status is `among` the wanted ones counts, else the
+        newest. Raises `UnknownModel`, `AmbiguousModel`.
+        """
+        registry = self._engine.registry
+        record = registry.get(model)
+        if record is not None:
+            return record
+        for status in (*among, None):
+            if named := registry.newest(1, status=status, name=model):
+                return named[0]
+        if not model or not (found := registry.starting_with(model, 2)):
+            raise UnknownModel(self._unknown(model))
+        if len(found) > 1:
+            raise AmbiguousModel(
+                f"More than one modelId starts with {model!r}:"
+                f" {found[0].model_id} and {found[1].model_id}, to name two."
+            )
+        return found[0]
+
+    def cancel(self, model: str, now: datetime) -> ModelRecord:
+        """Cancel a model that is not finished. Raises `WrongStatus` if it is."""
+        model_id = self.find(model, among=UNFINISHED).model_id
+        return self._engine.registry.amend(model_id, lambda record: cancel(record, now))
+
+    def retry(self, model: str) -> str:
+        """Queue the request of a Failed or Cancelled model once more, as a new model; give its
+        modelId. Terminal records never change. Raises `WrongStatus`."""
+        record = self.find(model, among=(Status.FAILED, Status.CANCELLED))
+        if record.status not in (Status.FAILED, Status.CANCELLED) or record.request is None:
+            advice = {
+                Status.COMPLETED: "Submit it again to train another.",
+                Status.REJECTED: "Its message lies in the dead letters.",
+            }.get(record.status, "It is not finished.")
+            raise WrongStatus(f"{record.model_id} is {record.status}. {advice}")
+        return self.submit(renewed(record.request))
+
+    def wait(
+        self,
+        model_id: str,
+        timeout_seconds: float,
+        poll_seconds: float = 1.0,
+        each: Callable[[], object] = lambda: None,
+    ) -> ModelRecord:
+        """Wait until a model is finished, calling `each` before each look (such as a consumer's
+        tick, where none runs elsewhere). Raises `TrainshedError` when the time is up."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            each()
+            record = self._engine.registry.get(model_id)
+            if record is not None and record.status.is_terminal:
+                return record
+            if time.monotonic() >= deadline:
+                status = record.status if record is not None else "still on the queue"
+                raise TrainshedError(
+                    f"{model_id} is {status} after {timeout_seconds:g} seconds."
+                    " Is a consumer running?"
+                )
+            time.sleep(poll_seconds)
+
+    def log_task(self, record: ModelRecord, attempt: int | None = None) -> str:
+        """The task whose log an attempt (the current one by default) has. Raises `WrongStatus`."""
+        attempt = attempt or record.attempt
+        task = None
+        if 1 <= attempt <= record.attempt:
+            task = self._engine.launcher.find(client_token(record.model_id, attempt))
+        if task is None:
+            raise WrongStatus(
+                f"{record.model_id} is {record.status} and has no log"
+                + (f" of attempt {attempt}." if attempt else " yet.")
+            )
+        return task
+
+    def _unknown(self, model: str) -> str:
+        waiting = self._engine.queue.depth()
+        if not waiting:
+            return f"There is no model {model!r}."
+        return (
+            f"There is no model {model!r}. {waiting} message(s) wait on the queue:"
+            " a model is known once a consumer (`trainshed run`) has taken its message in."
+        )

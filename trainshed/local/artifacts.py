@@ -1,0 +1,70 @@
+"""LocalArtifacts: the artifact store, a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainshed.errors import ArtifactExists, StorageUnavailable
+from trainshed.manifest import FileEntry, check_key, entry_of
+from trainshed.ports import ArtifactStore
+
+
+class LocalArtifacts(ArtifactStore):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, key: str, path: Path) -> None:
+        target = self._path(key)
+        with _in_words(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Beside the target, so that it can be linked; with a name that no key can have.
+            handle, name = tempfile.mkstemp(prefix="~", dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as copy, path.open("rb") as source:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+                    copy.flush()
+                    os.fsync(handle)
+                # A link fails where a rename would overwrite: this is what writes a key once.
+                os.link(name, target)
+            except FileExistsError:
+                raise ArtifactExists(f"{key} has been written already.") from None
+            finally:
+                Path(name).unlink()
+
+    def get(self, key: str, path: Path) -> None:
+        source = self._path(key)
+        if not source.is_file():
+            raise FileNotFoundError(key)
+        with _in_words(source):
+            shutil.copyfile(source, path)
+
+    def entry(self, key: str) -> FileEntry | None:
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        with _in_words(path):
+            return entry_of(path)
+
+    def keys(self, prefix: str) -> list[str]:
+        folder = self._path(prefix)
+        return sorted(
+            path.relative_to(self._folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and not path.name.startswith("~")
+        )
+
+    def _path(self, key: str) -> Path:
+        return self._folder / check_key(key)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be used: {error.strerror or error}.") from error

@@ -1,0 +1,132 @@
+"""The one SQLite file of the local engine: its schema, its transactions, its errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainshed.errors import StorageUnavailable
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one."""
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE messages (
+    message_id TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    visible_at REAL NOT NULL,
+    receives INTEGER NOT NULL DEFAULT 0,
+    receipt TEXT
+) STRICT;
+CREATE INDEX messages_by_visibility ON messages (visible_at);
+
+CREATE TABLE dead_letters (
+    message_id TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    died_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE models (
+    model_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    unfinished INTEGER NOT NULL,
+    holds_slot INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    not_before REAL NOT NULL,
+    created_at REAL NOT NULL,
+    record TEXT NOT NULL
+) STRICT;
+CREATE INDEX models_ready ON models (priority DESC, created_at, model_id, not_before)
+    WHERE status = 'Pending';
+CREATE INDEX models_unfinished ON models (model_id) WHERE unfinished = 1;
+CREATE INDEX models_holding ON models (model_id) WHERE holds_slot = 1;
+CREATE INDEX models_by_age ON models (created_at DESC);
+CREATE INDEX models_by_name ON models (name, created_at DESC);
+
+CREATE TABLE reports (
+    model_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    PRIMARY KEY (model_id, attempt)
+) STRICT;
+"""
+
+
+class Database:
+    """A connection for one thread. Every read and write goes through `transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that sees the newest state and lets no other writer in between.
+
+        Raises `StorageUnavailable` where SQLite cannot do its work.
+        """
+        with _in_words(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Reads that never wait for a writer."""
+        with _in_words(self._path):
+            yield self._connection
+
+
+@contextmanager
+def open_database(path: Path) -> Iterator[Database]:
+    """Open the file, made with its schema if it is not there. Raises `StorageUnavailable`."""
+    with _in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        with _in_words(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        database = Database(connection, path)
+        _ensure_schema(database)
+        yield database
+    finally:
+        connection.close()
+
+
+def _ensure_schema(database: Database) -> None:
+    with database.reading() as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == _SCHEMA_VERSION:
+        return
+    with database.transaction() as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:  # nobody was faster
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        elif version != _SCHEMA_VERSION:
+            raise StorageUnavailable(
+                f"The database has the schema version {version}; this Trainshed knows"
+                f" {_SCHEMA_VERSION}. Set TRAINSHED_HOME to another folder or update Trainshed."
+            )
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise StorageUnavailable(f"The database {path} cannot be used: {error}.") from error

@@ -1,0 +1,126 @@
+"""LocalRegistry: the records, in SQLite. The columns beside the record are there to find it by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from trainshed.errors import CapReached, Conflict
+from trainshed.local.database import Database
+from trainshed.ports import Registry, Report
+from trainshed.record import ModelRecord, Status
+
+
+class LocalRegistry(Registry):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put_new(self, record: ModelRecord) -> bool:
+        with self._database.transaction() as db:
+            cursor = db.execute(
+                "INSERT INTO models (model_id, name, status, version, unfinished, holds_slot,"
+                " priority, not_before, created_at, record)"
+                " VALUES (:model_id, :name, :status, :version, :unfinished, :holds_slot,"
+                " :priority, :not_before, :created_at, :record) ON CONFLICT DO NOTHING",
+                _columns(record),
+            )
+            return cursor.rowcount == 1
+
+    def get(self, model_id: str) -> ModelRecord | None:
+        records = self._select("WHERE model_id = ?", (model_id,))
+        return records[0] if records else None
+
+    def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
+        with self._database.transaction() as db:
+            if new.holds_slot and not old.holds_slot and cap is not None:
+                (used,) = db.execute("SELECT count(*) FROM models WHERE holds_slot = 1").fetchone()
+                if used >= cap:
+                    raise CapReached
+            cursor = db.execute(
+                "UPDATE models SET status = :status, version = :version, unfinished = :unfinished,"
+                " holds_slot = :holds_slot, not_before = :not_before, record = :record"
+                " WHERE model_id = :model_id AND version = :old_version",
+                {**_columns(new), "old_version": old.version},
+            )
+            if cursor.rowcount != 1:
+                raise Conflict
+
+    def slots_in_use(self) -> int:
+        return self._count("holds_slot = 1")
+
+    def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
+        return self._select(
+            "WHERE status = 'Pending' AND not_before <= ?"
+            " ORDER BY priority DESC, created_at, model_id LIMIT ?",
+            (now.timestamp(), limit),
+        )
+
+    def holding(self) -> list[ModelRecord]:
+        records = self._select("WHERE holds_slot = 1", ())
+        return sorted(records, key=lambda record: record.launched_at or record.created_at)
+
+    def unfinished(self) -> int:
+        return self._count("unfinished = 1")
+
+    def newest(
+        self, limit: int, status: Status | None = None, name: str | None = None
+    ) -> list[ModelRecord]:
+        return self._select(
+            "WHERE (:status IS NULL OR status = :status) AND (:name IS NULL OR name = :name)"
+            " ORDER BY created_at DESC, model_id LIMIT :limit",
+            {"status": status, "name": name, "limit": limit},
+        )
+
+    def starting_with(self, prefix: str, limit: int) -> list[ModelRecord]:
+        return self._select(
+            "WHERE model_id >= :prefix AND substr(model_id, 1, length(:prefix)) = :prefix"
+            " ORDER BY created_at DESC, model_id LIMIT :limit",
+            {"prefix": prefix, "limit": limit},
+        )
+
+    def report(self, model_id: str, attempt: int, report: Report) -> None:
+        with self._database.transaction() as db:
+            db.execute(
+                "INSERT INTO reports (model_id, attempt, report) VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET report = excluded.report",
+                (model_id, attempt, report.model_dump_json()),
+            )
+
+    def reports(self, attempts: Collection[tuple[str, int]]) -> dict[tuple[str, int], Report]:
+        found: dict[tuple[str, int], Report] = {}
+        with self._database.reading() as db:
+            for model_id, attempt in attempts:
+                row = db.execute(
+                    "SELECT report FROM reports WHERE model_id = ? AND attempt = ?",
+                    (model_id, attempt),
+                ).fetchone()
+                if row is not None:
+                    found[model_id, attempt] = Report.model_validate_json(row[0])
+        return found
+
+    def _select(self, rest: str, parameters: tuple[Any, ...] | dict[str, Any]) -> list[ModelRecord]:
+        with self._database.reading() as db:
+            rows = db.execute(f"SELECT record FROM models {rest}", parameters).fetchall()  # noqa: S608
+        return [ModelRecord.model_validate_json(row[0]) for row in rows]
+
+    def _count(self, condition: str) -> int:
+        with self._database.reading() as db:
+            query = f"SELECT count(*) FROM models WHERE {condition}"  # noqa: S608
+            (count,) = db.execute(query).fetchone()
+        return int(count)
+
+
+def _columns(record: ModelRecord) -> dict[str, object]:
+    return {
+        "model_id": record.model_id,
+        "name": record.name,
+        "status": record.status,
+        "version": record.version,
+        "unfinished": not record.status.is_terminal,
+        "holds_slot": record.holds_slot,
+        "priority": record.priority,
+        "not_before": record.not_before.timestamp() if record.not_before else 0.0,
+        "created_at": record.created_at.timestamp(),
+        "record": record.model_dump_json(),
+    }

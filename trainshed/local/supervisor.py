@@ -1,0 +1,135 @@
+"""The supervisor: one small process per training, which outlives the consumer that started it.
+
+`python -m trainshed.local.supervisor FOLDER GRACE_SECONDS`, with the task's folder:
+
+    launch.json   what to start, written by the launcher
+    lock          held by the supervisor and its training, so it is free only when both are gone
+    started       there before the training is: it is started at most once
+    log           all that the training prints
+    stop          there as soon as somebody asks the training to stop
+    exit.json     how the training ended, written before the lock is freed
+    work/         the training's folder for temporary files, gone when it ends
+
+A free lock with no exit.json means that the supervisor was killed: the host was lost, so to say.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+POLL_SECONDS = 0.1
+
+
+def main(folder: Path, grace_seconds: float) -> int:
+    """Leave a supervisor behind; give 0 once its training is marked as started, or has been."""
+    started, starting = os.pipe()
+    if os.fork() > 0:
+        os.close(starting)
+        return 0 if os.read(started, 1) == b"1" else 1
+    os.close(started)
+    status = 1
+    try:
+        status = _supervise(folder, grace_seconds, starting)
+    finally:
+        os._exit(status)
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """The file is there whole or not at all, also after a power cut."""
+    part = path.with_name(f"~{path.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _supervise(folder: Path, grace_seconds: float, starting: int) -> int:
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another supervisor is at it
+            os.write(starting, b"1")
+            return 0
+        if not (folder / "started").exists():
+            # Before the training, not after: a crash in between costs an attempt, the other way
+            # round it could train twice.
+            write_atomically(folder / "started", str(os.getpid()))
+            os.write(starting, b"1")
+            os.close(starting)
+            _write_exit(folder, _run(folder, grace_seconds, lock.fileno()))
+            shutil.rmtree(folder / "work", ignore_errors=True)
+        else:
+            os.write(starting, b"1")
+    return 0
+
+
+def _run(folder: Path, grace_seconds: float, lock: int) -> dict[str, object]:
+    """Run the training to its end and say how it ended."""
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    launch = json.loads((folder / "launch.json").read_text(encoding="utf-8"))
+    environment = {**launch["machine_environment"], **launch["environment"], "TMPDIR": str(work)}
+    with (folder / "log").open("ab") as log:
+        try:
+            training = subprocess.Popen(
+                launch["command"],
+                env=environment,
+                cwd=work,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lock],
+                process_group=0,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        except OSError as error:
+            return {"exit_code": None, "start_failed": f"{launch['command'][0]}: {error}"}
+    kill_at = None
+    while True:
+        try:
+            code = training.wait(POLL_SECONDS)
+            # As containers have it: a signal's number above 128.
+            return {"exit_code": code if code >= 0 else 128 - code}
+        except subprocess.TimeoutExpired:
+            if kill_at is None and (folder / "stop").exists():
+                kill_at = time.monotonic() + grace_seconds
+                os.killpg(training.pid, signal.SIGTERM)
+            elif kill_at is not None and time.monotonic() >= kill_at:
+                os.killpg(training.pid, signal.SIGKILL)
+
+
+def _write_exit(folder: Path, outcome: dict[str, object]) -> None:
+    """Keep trying on a full disk: an exit code that is lost costs a training."""
+    while True:
+        try:
+            write_atomically(folder / "exit.json", json.dumps(outcome))
+        except OSError:
+            if not folder.is_dir():
+                return
+            time.sleep(1)
+        else:
+            return
+
+
+def _die_with_parent() -> None:
+    """A container dies with its host; so a training must not outlive its supervisor unseen."""
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,245 @@
+"""What an engine must offer: a queue, a registry, an artifact store and a launcher.
+
+The verbs are the domain's. What follows from them is written here once; an adapter has the
+primitives only. `tests/contract` holds every engine to all of it, the races included.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from trainshed.errors import Conflict, UnknownModel
+from trainshed.manifest import FileEntry
+from trainshed.record import Cause, Launch, ModelRecord, Status
+
+
+@dataclass(frozen=True)
+class Message:
+    """A received message. It comes again if it is not deleted before its visibility timeout."""
+
+    message_id: str
+    """A UUID, the same at every redelivery."""
+    body: str
+    receives: int
+    """How often it has been received, this time included."""
+    receipt: str
+    """Of this one receive."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    message_id: str
+    body: str
+    reason: str
+    died_at: datetime
+
+
+class Queue(Protocol):
+    """At least once, in no promised order."""
+
+    @abstractmethod
+    def send(self, body: str) -> str:
+        """Put a message on the queue and give its id."""
+
+    @abstractmethod
+    def receive(self, limit: int) -> list[Message]:
+        """Up to `limit` messages (at most 10), hidden from others for the visibility timeout.
+
+        A message received too often becomes a dead letter instead.
+        """
+
+    @abstractmethod
+    def delete(self, message: Message) -> None:
+        """Take a received message off the queue; nothing happens if it has been already."""
+
+    @abstractmethod
+    def bury(self, message: Message, reason: str) -> None:
+        """Move a received message to the dead letters. It is never in neither place."""
+
+    @abstractmethod
+    def depth(self) -> int:
+        """How many messages wait or are in flight; may lag behind on an engine with many hosts."""
+
+    @abstractmethod
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The dead letters, the newest first."""
+
+    @abstractmethod
+    def redrive(self, message_ids: Collection[str] | None) -> list[str]:
+        """Put these dead letters (all if None) back on the queue, each under a new message id, so
+        that it gets a new record. Gives the ids that were found."""
+
+
+class Report(BaseModel):
+    """What a running attempt last told of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    epoch: int = 0
+    epochs: int = 0
+    loss: float | None = None
+    score: float | None = None
+    score_name: str = ""
+    samples_per_second: float | None = None
+    seconds_left: float | None = None
+    failure: str | None = None
+    """Why the training failed, in the container's own words."""
+
+
+class Registry(Protocol):
+    """One record per model, and the count of slots in use."""
+
+    @abstractmethod
+    def put_new(self, record: ModelRecord) -> bool:
+        """Write a record unless one with its modelId exists; say whether it was written."""
+
+    @abstractmethod
+    def get(self, model_id: str) -> ModelRecord | None: ...
+
+    @abstractmethod
+    def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
+        """Write `new` if the stored record still has the version of `old`.
+
+        Where `new` takes a slot that `old` did not hold, in the same transaction: only if fewer
+        than `cap` are in use. Where it gives one back, likewise. Raises `Conflict`, `CapReached`.
+        """
+
+    @abstractmethod
+    def slots_in_use(self) -> int: ...
+
+    @abstractmethod
+    def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
+        """Pending records that may be launched now: highest priority first, then oldest."""
+
+    @abstractmethod
+    def holding(self) -> list[ModelRecord]:
+        """The records that hold a slot, oldest launch first."""
+
+    @abstractmethod
+    def unfinished(self) -> int:
+        """How many records are not terminal. Never grows with history."""
+
+    @abstractmethod
+    def newest(
+        self, limit: int, status: Status | None = None, name: str | None = None
+    ) -> list[ModelRecord]:
+        """The newest records, the newest first."""
+
+    @abstractmethod
+    def starting_with(self, prefix: str, limit: int) -> Sequence[ModelRecord]:
+        """Records whose modelId starts with `prefix`, newest first."""
+
+    @abstractmethod
+    def report(self, model_id: str, attempt: int, report: Report) -> None:
+        """Keep the newest report of an attempt. It changes no record."""
+
+    @abstractmethod
+    def reports(self, attempts: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], Report]:
+        """The newest report of each of `attempts` (modelId, attempt) that has one."""
+
+    def amend(
+        self,
+        model_id: str,
+        transition: Callable[[ModelRecord], ModelRecord],
+        cap: int | None = None,
+    ) -> ModelRecord:
+        """Apply a transition to the record as it is now, again if somebody else was faster.
+
+        Gives the record as written. Raises `UnknownModel`, `CapReached` and what `transition`
+        raises (`Stale` where its guard does not hold).
+        """
+        while True:
+            old = self.get(model_id)
+            if old is None:
+                raise UnknownModel(f"There is no model {model_id!r}.")
+            new = transition(old)
+            if new is old:
+                return old
+            try:
+                self.replace(old, new, cap)
+            except Conflict:
+                continue
+            return new
+
+
+class ArtifactStore(Protocol):
+    """Files under keys; each key is written once."""
+
+    @abstractmethod
+    def put(self, key: str, path: Path) -> None:
+        """Store a file: wholly or not at all, seen by others only when whole.
+
+        Raises `ArtifactExists` if the key is taken, also when two race for it.
+        """
+
+    @abstractmethod
+    def get(self, key: str, path: Path) -> None:
+        """Copy the file to `path`. Raises `FileNotFoundError`."""
+
+    @abstractmethod
+    def entry(self, key: str) -> FileEntry | None:
+        """Size and sha256 of what is stored now; None if there is nothing."""
+
+    @abstractmethod
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below `prefix`, sorted."""
+
+
+class Phase(Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class TaskState:
+    phase: Phase
+    exit_code: int | None = None
+    """Of a stopped task; None where there is none, which is never success."""
+    cause: Cause | None = None
+    """What the platform itself says of a bad end, where it says anything."""
+    reason: str = ""
+    """The platform's own words."""
+
+
+@dataclass(frozen=True)
+class LogPage:
+    text: str
+    cursor: str | None
+    """Where the next page begins."""
+
+
+class Launcher(Protocol):
+    """Starts training containers. Knows nothing of records."""
+
+    @abstractmethod
+    def launch(self, launch: Launch) -> str:
+        """Start a task, or find the one that this client token started; give its id.
+
+        Raises `LaunchRefused` when certainly none was started. Any other error leaves it open.
+        """
+
+    @abstractmethod
+    def find(self, token: str) -> str | None:
+        """The task that was started with this client token, if one is known."""
+
+    @abstractmethod
+    def describe(self, tasks: Collection[str]) -> Mapping[str, TaskState]:
+        """The state of each task that could be read; one that is left out is unknown, not dead."""
+
+    @abstractmethod
+    def stop(self, task: str, reason: str) -> None:
+        """Ask a task to stop: SIGTERM, then SIGKILL after the grace time. May be asked again."""
+
+    @abstractmethod
+    def log(self, task: str, cursor: str | None = None) -> LogPage:
+        """What the task has printed since `cursor`, as much as there is now."""
