@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +11,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from command_line.output import clean, duration
 from trainshed.ports import Registry, Report
 from trainshed.record import ModelRecord, Status
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"{record.levelname.lower()}: {clean(self.format(record))}"
+        self._console.print(text, soft_wrap=True)
 
 
 class ProgressView:
@@ -40,6 +51,10 @@ class ProgressView:
     ) -> None:
         self._progress.stop()
 
+    def log_handler(self) -> logging.Handler:
+        """A handler that prints above the bars."""
+        return _ConsoleHandler(self._console)
+
     def update(self) -> None:
         records = self._registry.holding()
         reports = self._registry.reports([(record.model_id, record.attempt) for record in records])
@@ -59,7 +74,7 @@ class ProgressView:
             return
         self._seen[record.model_id] = record.status
         why = f": {clean(record.reason)}" if record.reason else ""
-        self._progress.console.print(f"{record.model_id}  {record.status}{why}", soft_wrap=True)
+        self._console.print(f"{record.model_id}  {record.status}{why}", soft_wrap=True)
 
     def _draw(self, record: ModelRecord, report: Report | None) -> None:
         if record.model_id not in self._bars:

@@ -25,7 +25,6 @@ def command(until_idle: bool) -> None:
     from command_line.progress import ProgressView
     from queue_consumer.loop import run
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
@@ -35,6 +34,10 @@ def command(until_idle: bool) -> None:
         signal.signal(signum, on_signal)
 
     with open_session() as session, ProgressView(session.engine.registry) as view:
+        # Through the view's console, so that a line never breaks a bar.
+        logging.basicConfig(
+            level=logging.WARNING, format="%(message)s", handlers=[view.log_handler()]
+        )
 
         def pause() -> bool:
             view.update()

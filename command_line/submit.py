@@ -19,7 +19,7 @@ DEFAULT_MODEL_TYPE = "ner"
 @click.command()
 @click.argument("name", required=False)
 @click.option("--model-type", metavar="TYPE", help=f"[default: {DEFAULT_MODEL_TYPE}]")
-@click.option("--dataset", metavar="PATH|S3-URI", help="[default: the model type's sample]")
+@click.option("--dataset", metavar="PATH", help="[default: the model type's sample]")
 @click.option("--epochs", type=int)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyperparameter; repeatable."
@@ -89,8 +89,6 @@ def _submit_message(session: Session, content: bytes) -> str:
 
 
 def _locate(dataset: str) -> str:
-    if dataset.startswith("s3://"):
-        return dataset
     path = Path(dataset).expanduser().absolute()
     if not path.exists():
         raise InvalidRequest(f"There is no data set {dataset}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from trainshed.engine import Engine
@@ -10,6 +11,8 @@ from trainshed.model_type import Catalogue
 from trainshed.ports import Message
 from trainshed.record import pending, rejected
 from trainshed.request import decode
+
+_logger = logging.getLogger(__name__)
 
 BATCH = 10
 MAX_BATCHES = 20
@@ -39,6 +42,7 @@ def _take_in_one(engine: Engine, catalogue: Catalogue, message: Message, now: da
     except InvalidRequest as error:
         engine.registry.put_new(rejected(message.body, message.message_id, str(error), now))
         engine.queue.bury(message, str(error))
+        _logger.warning("message %s rejected: %s", message.message_id, error)
     else:
         engine.registry.put_new(pending(request, now))
         engine.queue.delete(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from trainshed.errors import (
 from trainshed.model_type import Catalogue
 from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
 from trainshed.request import TrainingRequest, check_size, decode, renewed
+
+_MODEL = re.compile("[a-z0-9-]+")
+"""What every modelId, name and start of a modelId is made of."""
 
 UNFINISHED = frozenset(status for status in Status if not status.is_terminal)
 
@@ -59,13 +63,17 @@ class Client:
         newest. Raises `UnknownModel`, `AmbiguousModel`.
         """
         registry = self._engine.registry
+        if not _MODEL.fullmatch(model):
+            raise UnknownModel(self._unknown(model))
         record = registry.get(model)
         if record is not None:
             return record
-        for status in (*among, None):
-            if named := registry.newest(1, status=status, name=model):
-                return named[0]
-        if not model or not (found := registry.starting_with(model, 2)):
+        named = [
+            record for status in among for record in registry.newest(1, status=status, name=model)
+        ]
+        if named := named or registry.newest(1, name=model):
+            return max(named, key=lambda record: record.created_at)
+        if not (found := registry.starting_with(model, 2)):
             raise UnknownModel(self._unknown(model))
         if len(found) > 1:
             raise AmbiguousModel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,11 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
             queue=LocalQueue(database, settings.visibility_seconds, settings.max_receives),
             registry=LocalRegistry(database),
             artifacts=open_artifacts(settings),
-            launcher=LocalLauncher(settings.home / "tasks", settings.stop_grace_seconds),
+            launcher=LocalLauncher(
+                settings.home / "tasks",
+                settings.stop_grace_seconds,
+                threads=max(1, (os.cpu_count() or 1) // settings.cap),
+            ),
         )
 
 

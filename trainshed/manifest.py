@@ -129,7 +129,7 @@ def fetch(
         )
     for name, expected in manifest.files.items():
         if wanted(name):
-            target = folder / check_key(name)
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 store.get(f"{prefix}/{name}", target)
@@ -147,9 +147,12 @@ def _read_manifest(store: Files, prefix: str, folder: Path) -> tuple[Manifest, s
         raise ArtifactDamaged(f"There is no {MANIFEST_NAME} in {prefix}.") from None
     content = copy.read_bytes()
     try:
-        return Manifest.model_validate_json(content), digest_of(content)
-    except ValidationError:
+        manifest = Manifest.model_validate_json(content)
+        for name in manifest.files:
+            check_key(f"{prefix}/{name}")
+    except (ValidationError, TrainshedError):
         raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} cannot be read: it is damaged.") from None
+    return manifest, digest_of(content)
 
 
 def _compare(name: str, actual: FileEntry | None, expected: FileEntry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -42,8 +42,8 @@ class Hyperparameter(BaseModel):
         if not self._has_type(value):
             return f"must be of type {self.type}, not {value!r}"
         if isinstance(value, int | float) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                return "must be a finite number"
+            if not abs(value) <= sys.float_info.max:  # NaN too is not
+                return "must be a finite number that fits 64 bits"
             if self.minimum is not None and value < self.minimum:
                 return f"must be at least {self.minimum:g}, not {value!r}"
             if self.maximum is not None and value > self.maximum:

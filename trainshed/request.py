@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import uuid
 from typing import Annotated, Any
 
@@ -31,9 +32,9 @@ def _canonical_uuid(text: str) -> str:
         raise ValueError("must be a UUID") from None
 
 
-def _reachable(dataset: str) -> str:
-    if not dataset.startswith(("/", "s3://")):
-        raise ValueError("must be an absolute path or start with s3://")
+def _absolute(dataset: str) -> str:
+    if not dataset.startswith("/"):
+        raise ValueError("must be an absolute path")
     if any(ord(character) < 32 for character in dataset):
         raise ValueError("must not hold control characters")
     return dataset
@@ -48,7 +49,7 @@ class TrainingRequest(BaseModel):
     model_type: Annotated[str, Field(pattern=MODEL_TYPE_PATTERN)] = "ner"
     epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """None: as many as the model type says."""
-    dataset: Annotated[str, Field(max_length=1024), AfterValidator(_reachable)] | None = None
+    dataset: Annotated[str, Field(max_length=1024), AfterValidator(_absolute)] | None = None
     """None: the sample data set of the model type."""
     hyperparameters: dict[Annotated[str, Field(max_length=64)], Value] = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9)] = 5
@@ -66,8 +67,8 @@ class TrainingRequest(BaseModel):
 
     def encode(self) -> str:
         """The message body. Raises `InvalidRequest` if it is too large for a queue."""
-        body = self.model_dump_json(exclude_defaults=True, exclude={"request_id"})
-        document = {**json.loads(body), "request_id": self.request_id}
+        fields = self.model_dump(exclude_defaults=True, exclude={"request_id"})
+        document = {**fields, "request_id": self.request_id}
         return check_size(json.dumps(document, ensure_ascii=False))
 
     def completed(self, catalogue: Catalogue) -> TrainingRequest:
@@ -109,7 +110,7 @@ def renewed(request: TrainingRequest) -> TrainingRequest:
 
 def check_size(body: str) -> str:
     """Give `body` back. Raises `InvalidRequest` if no queue and launch could carry it."""
-    size = len(body.encode("utf-8", errors="surrogatepass"))
+    size = len(_utf8(body))
     if size > MAX_BODY_BYTES:
         raise InvalidRequest(f"The message has {size} bytes; at most {MAX_BODY_BYTES} are allowed.")
     return body
@@ -127,11 +128,22 @@ def name_in(body: str) -> str | None:
 def _parse(body: str) -> dict[str, Any]:
     try:
         document = json.loads(body, object_pairs_hook=_no_duplicates)
+        # JSON can spell a lone surrogate, which no registry could keep and no log print.
+        _utf8(json.dumps(document, ensure_ascii=False))
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The message is not valid JSON: {error}.") from None
     if not isinstance(document, dict):
         raise InvalidRequest("The message must be a JSON object.")
     return document
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            f"The message holds a lone surrogate, {text[error.start]!r}, which is not a character."
+        ) from None
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -165,7 +177,16 @@ def _type_of_image(image: object, catalogue: Catalogue) -> str:
         if model_type in catalogue:
             return model_type
     known = ", ".join(f"{name.replace('_', '-')}-training" for name in sorted(catalogue))
-    raise InvalidRequest(f"The image {image!r} is of no known model type; known are: {known}.")
+    raise InvalidRequest(
+        f"The image {_quote(image)} is of no known model type; known are: {known}."
+    )
+
+
+def _quote(value: object) -> str:
+    """A wrong value as a message shows it: cut where it is long or deep."""
+    short = reprlib.Repr()
+    short.maxstring = 100
+    return short.repr(value)
 
 
 def _in_words(error: ValidationError) -> str:
@@ -180,11 +201,11 @@ def _sentence(problem: Any) -> str:
         case "extra_forbidden":
             return "unknown field"
         case "missing":
-            return "is required"
+            return "required"
         case "string_pattern_mismatch" if problem["loc"] == ("name",):
             return (
                 "must be 1 to 63 lower-case letters, digits and hyphens, and start with a letter"
-                f" or digit, not {problem['input']!r}"
+                f" or digit, not {_quote(problem['input'])}"
             )
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{message[0].lower()}{message[1:]}, not {problem['input']!r}"
+    return f"{message[0].lower()}{message[1:]}, not {_quote(problem['input'])}"

@@ -75,10 +75,10 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:
+                self._connection.commit()
+            except BaseException:  # a full disk may show at the commit only
                 self._connection.rollback()
                 raise
-            self._connection.commit()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -96,7 +96,7 @@ def open_database(path: Path) -> Iterator[Database]:
     try:
         with _in_words(path):
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA synchronous = FULL")  # what was answered is kept
         database = Database(connection, path)
         _ensure_schema(database)
         yield database

@@ -26,16 +26,20 @@ LOG_PAGE_BYTES = 1 << 20
 # What an image and its host give a container, beside what the launch says; nothing else gets in.
 _MACHINE_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "HF_HOME")
 
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
 
 class LocalLauncher(Launcher):
     def __init__(
         self,
         folder: Path,
         grace_seconds: float,
+        threads: int = 1,
         command: Collection[str] = (sys.executable, "-m", "training_image"),
     ) -> None:
         self._folder = folder
         self._grace_seconds = grace_seconds
+        self._threads = threads
         self._command = list(command)
 
     def launch(self, launch: Launch) -> str:
@@ -88,7 +92,12 @@ class LocalLauncher(Launcher):
         return LogPage(text, str(start + len(content) - len(unread)))
 
     def _description(self, launch: Launch) -> str:
-        machine = {name: os.environ[name] for name in _MACHINE_VARIABLES if name in os.environ}
+        machine = {
+            # A training's share of the processors, as a container has one: frameworks that each
+            # take all of them are several times slower together than one after the other.
+            **dict.fromkeys(_THREAD_VARIABLES, str(self._threads)),
+            **{name: os.environ[name] for name in _MACHINE_VARIABLES if name in os.environ},
+        }
         return json.dumps(
             {
                 "command": self._command,

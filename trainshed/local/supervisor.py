@@ -18,11 +18,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.1
@@ -38,13 +41,16 @@ def main(folder: Path, grace_seconds: float) -> int:
     status = 1
     try:
         status = _supervise(folder, grace_seconds, starting)
+    except BaseException:
+        traceback.print_exc()  # into supervisor.log
+        raise
     finally:
         os._exit(status)
 
 
 def write_atomically(path: Path, content: str) -> None:
     """The file is there whole or not at all, also after a power cut."""
-    part = path.with_name(f"~{path.name}.{os.getpid()}")
+    part = path.with_name(f"~{path.name}.{secrets.token_hex(8)}")
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(content)
@@ -57,22 +63,30 @@ def write_atomically(path: Path, content: str) -> None:
 
 def _supervise(folder: Path, grace_seconds: float, starting: int) -> int:
     with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another supervisor is at it
-            os.write(starting, b"1")
-            return 0
-        if not (folder / "started").exists():
+        first = _is_first(folder, lock.fileno())
+        if first:
             # Before the training, not after: a crash in between costs an attempt, the other way
             # round it could train twice.
             write_atomically(folder / "started", str(os.getpid()))
-            os.write(starting, b"1")
-            os.close(starting)
+        os.write(starting, b"1")
+        os.close(starting)
+        if first:
             _write_exit(folder, _run(folder, grace_seconds, lock.fileno()))
             shutil.rmtree(folder / "work", ignore_errors=True)
-        else:
-            os.write(starting, b"1")
     return 0
+
+
+def _is_first(folder: Path, lock: int) -> bool:
+    """Take the lock if the training is this supervisor's to start. While another one is about to
+    start it, wait: if that one dies before it has, there must be one that does."""
+    while not (folder / "started").exists():
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(POLL_SECONDS)
+        else:
+            return not (folder / "started").exists()
+    return False
 
 
 def _run(folder: Path, grace_seconds: float, lock: int) -> dict[str, object]:
@@ -92,7 +106,7 @@ def _run(folder: Path, grace_seconds: float, lock: int) -> dict[str, object]:
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
                 process_group=0,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
             )
         except OSError as error:
             return {"exit_code": None, "start_failed": f"{launch['command'][0]}: {error}"}
@@ -123,12 +137,22 @@ def _write_exit(folder: Path, outcome: dict[str, object]) -> None:
             return
 
 
-def _die_with_parent() -> None:
-    """A container dies with its host; so a training must not outlive its supervisor unseen."""
+def _dies_with(supervisor: int) -> Callable[[], None]:
+    """A container dies with its host; so a training must not outlive its supervisor unseen.
+
+    The lock keeps its slot where the system is not Linux and it does outlive it.
+    """
     import ctypes
 
+    prctl = ctypes.CDLL(None).prctl
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+    def in_child() -> None:
+        prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != supervisor:  # it was killed before it was asked for
+            os._exit(1)
+
+    return in_child
 
 
 if __name__ == "__main__":
