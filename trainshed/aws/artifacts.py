@@ -1,0 +1,137 @@
+"""S3Artifacts: the artifact store, an S3 bucket. S3 checks each upload's sha256 as it arrives."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from trainshed.aws.clients import error_code, in_words
+from trainshed.errors import ArtifactExists
+from trainshed.manifest import FileEntry, check_key
+from trainshed.ports import ArtifactStore
+
+PART_BYTES = 64 << 20
+"""Larger files are uploaded in parts of this size."""
+
+_CHUNK_BYTES = 1 << 20
+_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+class S3Artifacts(ArtifactStore):
+    def __init__(self, s3: Any, bucket: str, part_bytes: int = PART_BYTES) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._part_bytes = part_bytes
+
+    def put(self, key: str, path: Path) -> None:
+        check_key(key)
+        try:
+            with in_words(f"The bucket {self._bucket}"):
+                if path.stat().st_size <= self._part_bytes:
+                    self._put_whole(key, path)
+                else:
+                    self._put_in_parts(key, path)
+        except _Taken:
+            raise ArtifactExists(f"{key} has been written already.") from None
+
+    def get(self, key: str, path: Path) -> None:
+        with in_words(f"The bucket {self._bucket}"):
+            try:
+                self._s3.download_file(self._bucket, check_key(key), str(path))
+            except ClientError as error:
+                if error_code(error) in ("404", "NoSuchKey"):
+                    raise FileNotFoundError(key) from None
+                raise
+
+    def entry(self, key: str) -> FileEntry | None:
+        with in_words(f"The bucket {self._bucket}"):
+            try:
+                head = self._s3.head_object(
+                    Bucket=self._bucket, Key=check_key(key), ChecksumMode="ENABLED"
+                )
+            except ClientError as error:
+                if error_code(error) in ("404", "NoSuchKey"):
+                    return None
+                raise
+            checksum = str(head.get("ChecksumSHA256", ""))
+            # That of an upload in parts is a checksum of checksums, and says so with a hyphen.
+            if checksum and "-" not in checksum:
+                digest = base64.b64decode(checksum).hex()
+            else:
+                digest = self._read_digest(key)
+        return FileEntry(size=head["ContentLength"], sha256=digest)
+
+    def keys(self, prefix: str) -> list[str]:
+        with in_words(f"The bucket {self._bucket}"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{check_key(prefix)}/"
+            )
+            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def _put_whole(self, key: str, path: Path) -> None:
+        with path.open("rb") as file, _taken():
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=file,
+                ChecksumAlgorithm="SHA256",
+                IfNoneMatch="*",
+            )
+
+    def _put_in_parts(self, key: str, path: Path) -> None:
+        where = {"Bucket": self._bucket, "Key": key}
+        upload = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        try:
+            parts = []
+            with path.open("rb") as file:
+                while content := file.read(self._part_bytes):
+                    number = len(parts) + 1
+                    part = self._s3.upload_part(
+                        **where,
+                        UploadId=upload,
+                        PartNumber=number,
+                        Body=content,
+                        ChecksumAlgorithm="SHA256",
+                    )
+                    parts.append(
+                        {
+                            "PartNumber": number,
+                            "ETag": part["ETag"],
+                            "ChecksumSHA256": part["ChecksumSHA256"],
+                        }
+                    )
+            with _taken():
+                self._s3.complete_multipart_upload(
+                    **where, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+                )
+        except BaseException:
+            self._s3.abort_multipart_upload(**where, UploadId=upload)
+            raise
+
+    def _read_digest(self, key: str) -> str:
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+        digest = hashlib.sha256()
+        for chunk in body.iter_chunks(_CHUNK_BYTES):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+
+class _Taken(Exception):
+    pass
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    """Turn S3's answer to a failed If-None-Match into `_Taken`."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) in _TAKEN:
+            raise _Taken from error
+        raise

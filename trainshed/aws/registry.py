@@ -1,0 +1,249 @@
+"""DynamoRegistry: the records, in one DynamoDB table, with the count of slots beside them.
+
+An item holds the record as JSON; its other attributes are there to find it by, and to compare:
+
+    model_id   the key; `#slots` is the item that counts them, `#report…` are reports
+    version    for the conditional write
+    state      `pending` or `slot`, absent once the record is terminal, so that the index `by_state`
+               (state, state_order) holds unfinished records only and never grows with history
+    name       index `by_name` (name, created_at)
+    kind       always `model`: indexes `by_age` (kind, created_at) and `by_id` (kind, model_id)
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from trainshed.aws.clients import error_code, in_words
+from trainshed.errors import CapReached, Conflict, StorageUnavailable
+from trainshed.ports import Registry, Report
+from trainshed.record import ModelRecord, Status
+
+REPORT_DAYS = 90
+"""Reports are kept this long, by the table's TTL."""
+
+_SLOTS = "#slots"
+_PENDING, _SLOT = "pending", "slot"
+_TRIES = 8
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class DynamoRegistry(Registry):
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def put_new(self, record: ModelRecord) -> bool:
+        with in_words("The registry"):
+            try:
+                self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=_item(record),
+                    ConditionExpression="attribute_not_exists(model_id)",
+                )
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
+
+    def get(self, model_id: str) -> ModelRecord | None:
+        item = self._get(model_id)
+        return ModelRecord.model_validate_json(item["record"]) if item else None
+
+    def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
+        write = {
+            "Put": {
+                "TableName": self._table,
+                "Item": _item(new),
+                "ConditionExpression": "version = :version",
+                "ExpressionAttributeValues": {":version": _serialize(old.version)},
+            }
+        }
+        change = int(new.holds_slot) - int(old.holds_slot)
+        count = [self._count_slot(change, cap)] if change else []
+        reasons = self._transact([*count, write])
+        if reasons is None:
+            return
+        raise CapReached if count and reasons[0] == "ConditionalCheckFailed" else Conflict
+
+    def slots_in_use(self) -> int:
+        item = self._get(_SLOTS)
+        return int(item["used"]) if item else 0
+
+    def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
+        return self._records(
+            limit,
+            IndexName="by_state",
+            KeyConditionExpression="#state = :state",
+            FilterExpression="not_before <= :now",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":state": {"S": _PENDING}, ":now": {"S": _moment(now)}},
+        )
+
+    def holding(self) -> list[ModelRecord]:
+        return self._records(
+            None,
+            IndexName="by_state",
+            KeyConditionExpression="#state = :state",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":state": {"S": _SLOT}},
+        )
+
+    def unfinished(self) -> int:
+        return sum(
+            page["Count"]
+            for state in (_PENDING, _SLOT)
+            for page in self._pages(
+                IndexName="by_state",
+                KeyConditionExpression="#state = :state",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":state": {"S": state}},
+                Select="COUNT",
+            )
+        )
+
+    def newest(
+        self, limit: int, status: Status | None = None, name: str | None = None
+    ) -> list[ModelRecord]:
+        key, value = ("name", name) if name is not None else ("kind", "model")
+        query: dict[str, Any] = {
+            "IndexName": "by_name" if name is not None else "by_age",
+            "KeyConditionExpression": "#key = :key",
+            "ExpressionAttributeNames": {"#key": key},
+            "ExpressionAttributeValues": {":key": {"S": value}},
+            "ScanIndexForward": False,
+        }
+        if status is not None:
+            query["FilterExpression"] = "#status = :status"
+            query["ExpressionAttributeNames"]["#status"] = "status"
+            query["ExpressionAttributeValues"][":status"] = {"S": str(status)}
+        return self._records(limit, **query)
+
+    def starting_with(self, prefix: str, limit: int) -> list[ModelRecord]:
+        records = self._records(
+            None,
+            IndexName="by_id",
+            KeyConditionExpression="kind = :kind AND begins_with(model_id, :prefix)",
+            ExpressionAttributeValues={":kind": {"S": "model"}, ":prefix": {"S": prefix}},
+        )
+        records.sort(key=lambda record: record.created_at, reverse=True)
+        return records[:limit]
+
+    def report(self, model_id: str, attempt: int, report: Report) -> None:
+        with in_words("The registry"):
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=_serialized(
+                    {
+                        "model_id": _report_key(model_id, attempt),
+                        "report": report.model_dump_json(),
+                        "expires_at": int(report.at.timestamp()) + REPORT_DAYS * 86400,
+                    }
+                ),
+            )
+
+    def reports(self, attempts: Collection[tuple[str, int]]) -> dict[tuple[str, int], Report]:
+        found = {}
+        for attempt in attempts:
+            item = self._get(_report_key(*attempt))
+            if item:
+                found[attempt] = Report.model_validate_json(item["report"])
+        return found
+
+    def _get(self, key: str) -> dict[str, Any]:
+        with in_words("The registry"):
+            answer = self._dynamodb.get_item(
+                TableName=self._table, Key={"model_id": {"S": key}}, ConsistentRead=True
+            )
+        return _deserialized(answer.get("Item", {}))
+
+    def _count_slot(self, change: int, cap: int | None) -> dict[str, Any]:
+        values = {":change": change, ":none": 0}
+        update: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": {"model_id": {"S": _SLOTS}},
+            "UpdateExpression": "SET used = if_not_exists(used, :none) + :change",
+        }
+        if change > 0 and cap is not None:
+            update["ConditionExpression"] = "attribute_not_exists(used) OR used < :cap"
+            values[":cap"] = cap
+        update["ExpressionAttributeValues"] = _serialized(values)
+        return {"Update": update}
+
+    def _transact(self, writes: list[dict[str, Any]]) -> list[str] | None:
+        """Do all the writes or none. Gives None, or for each write why it could not be done."""
+        for attempt in range(_TRIES):
+            with in_words("The registry"):
+                try:
+                    self._dynamodb.transact_write_items(TransactItems=writes)
+                except self._dynamodb.exceptions.TransactionCanceledException as error:
+                    reasons = [reason["Code"] for reason in error.response["CancellationReasons"]]
+                    if "ConditionalCheckFailed" in reasons:
+                        return reasons
+                else:
+                    return None
+            # Two transactions met at one item, which says nothing of either's conditions.
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+        raise StorageUnavailable("The registry is too busy: its transactions keep meeting.")
+
+    def _records(self, limit: int | None, **query: Any) -> list[ModelRecord]:
+        records = []
+        for page in self._pages(**query):
+            for item in page["Items"]:
+                records.append(ModelRecord.model_validate_json(item["record"]["S"]))
+                if len(records) == limit:
+                    return records
+        return records
+
+    def _pages(self, **query: Any) -> Iterator[Mapping[str, Any]]:
+        with in_words("The registry"):
+            paginator = self._dynamodb.get_paginator("query")
+            yield from paginator.paginate(TableName=self._table, **query)
+
+
+def _item(record: ModelRecord) -> dict[str, Any]:
+    attributes = {
+        "model_id": record.model_id,
+        "name": record.name,
+        "kind": "model",
+        "status": str(record.status),
+        "version": record.version,
+        "created_at": f"{_moment(record.created_at)}#{record.model_id}",
+        "not_before": _moment(record.not_before or datetime.fromtimestamp(0, UTC)),
+        "record": record.model_dump_json(),
+    }
+    if not record.status.is_terminal:
+        attributes["state"] = _SLOT if record.holds_slot else _PENDING
+        attributes["state_order"] = (
+            _moment(record.launched_at or record.created_at)
+            if record.holds_slot
+            else f"{9 - record.priority}#{_moment(record.created_at)}#{record.model_id}"
+        )
+    return _serialized(attributes)
+
+
+def _moment(moment: datetime) -> str:
+    """A text that sorts as the moment does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _report_key(model_id: str, attempt: int) -> str:
+    return f"#report#{model_id}#{attempt}"
+
+
+def _serialized(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _serialize(value) for key, value in values.items()}
+
+
+def _deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _deserialize(value) for key, value in item.items()}
