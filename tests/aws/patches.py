@@ -1,0 +1,79 @@
+"""What moto's server needs beside itself to carry this project's Terraform and its adapters.
+
+Each patch is a gap of moto 5.2: AWS itself does what stands here.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.events.models import Rule
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import FakeBucket
+from moto.sqs.models import Queue
+
+
+def apply_patches() -> None:
+    _replace(
+        ApplicationAutoScalingResponse, "list_tags_for_resource", lambda _: json.dumps({"Tags": {}})
+    )
+    _keep_queue_policies_as_written()
+    _leave_conditional_bucket_statements_out()
+    _send_no_event_to_functions()
+
+
+def _keep_queue_policies_as_written() -> None:
+    """Redrive policies come back whole and in compact JSON; otherwise Terraform waits for ever
+    for the one, and sees a change in the other."""
+    plain = vars(Queue)["attributes"].fget
+
+    def attributes(queue: Queue) -> dict[str, Any]:
+        found = dict(plain(queue))
+        if queue.redrive_policy:
+            found["RedrivePolicy"] = _compact(queue.redrive_policy)
+        allowed = getattr(queue, "redrive_allow_policy", None)
+        if allowed:
+            found["RedriveAllowPolicy"] = _compact(json.loads(allowed))
+        return found
+
+    _replace(Queue, "attributes", property(attributes))
+
+
+def _leave_conditional_bucket_statements_out() -> None:
+    """moto takes no notice of `Condition`, so that "deny what does not use TLS" would deny all."""
+
+    def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+        if bucket.policy is None:
+            return PermissionResult.NEUTRAL
+        policy = json.loads(bucket.policy)
+        policy["Statement"] = [
+            statement for statement in policy["Statement"] if "Condition" not in statement
+        ]
+        return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+
+    _replace(FakeBucket, "get_permission", get_permission)
+
+
+def _send_no_event_to_functions() -> None:
+    """moto knows no function as a target and fails, and takes a schedule for a match of all."""
+    plain = Rule.send_to_targets
+
+    def send_to_targets(rule: Rule, *arguments: Any, **options: Any) -> None:
+        if rule.scheduled_expression:
+            return
+        others = copy.copy(rule)
+        others.targets = [target for target in rule.targets if ":lambda:" not in target["Arn"]]
+        plain(others, *arguments, **options)
+
+    _replace(Rule, "send_to_targets", send_to_targets)
+
+
+def _replace(owner: type, name: str, value: object) -> None:
+    setattr(owner, name, value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
