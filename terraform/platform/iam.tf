@@ -1,0 +1,201 @@
+# Three roles, each with what its bearer does and no more: the consumer, a training, and ECS's agent
+# that starts a training.
+
+locals {
+  artifacts = aws_s3_bucket.this["artifacts"].arn
+  datasets  = aws_s3_bucket.this["datasets"].arn
+}
+
+data "aws_iam_policy_document" "assumed_by" {
+  for_each = toset(["ec2", "ecs-tasks", "lambda"])
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["${each.key}.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "consumer" {
+  name               = local.consumer
+  assume_role_policy = data.aws_iam_policy_document.assumed_by["lambda"].json
+}
+
+resource "aws_iam_role_policy" "consumer" {
+  name   = "consumer"
+  role   = aws_iam_role.consumer.id
+  policy = data.aws_iam_policy_document.consumer.json
+}
+
+data "aws_iam_policy_document" "consumer" {
+  statement {
+    sid       = "TakeRequests"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    resources = [aws_sqs_queue.requests.arn]
+  }
+
+  statement {
+    sid       = "BuryLetters"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undeliverable.arn]
+  }
+
+  statement {
+    sid       = "KeepRecords"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.registry.arn]
+  }
+
+  statement {
+    sid       = "FindRecords"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.registry.arn}/index/*"]
+  }
+
+  statement {
+    sid       = "VerifyArtifacts"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.artifacts}/models/*"]
+  }
+
+  statement {
+    sid       = "SeeThatAFileIsMissing" # without it S3 says 403 instead of 404
+    actions   = ["s3:ListBucket"]
+    resources = [local.artifacts]
+  }
+
+  statement {
+    sid       = "LaunchTrainings"
+    actions   = ["ecs:RunTask"]
+    resources = [for definition in aws_ecs_task_definition.training : "${definition.arn_without_revision}:*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [aws_ecs_cluster.this.arn]
+    }
+  }
+
+  statement {
+    sid       = "TagThemAtLaunch"
+    actions   = ["ecs:TagResource"]
+    resources = [local.tasks]
+
+    condition {
+      test     = "StringEquals"
+      variable = "ecs:CreateAction"
+      values   = ["RunTask"]
+    }
+  }
+
+  statement {
+    sid       = "FollowAndStopThem"
+    actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
+    resources = [local.tasks]
+  }
+
+  statement {
+    sid       = "FindThem" # ListTasks can be narrowed down by the cluster only
+    actions   = ["ecs:ListTasks"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [aws_ecs_cluster.this.arn]
+    }
+  }
+
+  statement {
+    sid       = "HandTheirRolesOn"
+    actions   = ["iam:PassRole"]
+    resources = [aws_iam_role.training.arn, aws_iam_role.execution.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.consumer.arn}:*"]
+  }
+}
+
+locals {
+  tasks = "arn:${local.partition}:ecs:${local.region}:${local.account}:task/${var.name}/*"
+}
+
+resource "aws_iam_role" "training" {
+  name               = "${var.name}-training"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by["ecs-tasks"].json
+}
+
+resource "aws_iam_role_policy" "training" {
+  name   = "training"
+  role   = aws_iam_role.training.id
+  policy = data.aws_iam_policy_document.training.json
+}
+
+data "aws_iam_policy_document" "training" {
+  statement {
+    sid       = "WriteArtifacts"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    resources = ["${local.artifacts}/models/*"]
+  }
+
+  statement {
+    sid       = "ReadDataSets"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.datasets}/*"]
+  }
+
+  statement {
+    sid       = "SeeThatAFileIsMissing"
+    actions   = ["s3:ListBucket"]
+    resources = [local.artifacts, local.datasets]
+  }
+
+  statement {
+    sid       = "ClaimAndReport"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.registry.arn]
+  }
+}
+
+resource "aws_iam_role" "execution" {
+  name               = "${var.name}-execution"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by["ecs-tasks"].json
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "execution"
+  role   = aws_iam_role.execution.id
+  policy = data.aws_iam_policy_document.execution.json
+}
+
+data "aws_iam_policy_document" "execution" {
+  statement {
+    sid       = "LogInToRegistry" # the action knows no resources
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "PullImages"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [for key, repository in aws_ecr_repository.this : repository.arn if key != "serving"]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.training.arn}:*"]
+  }
+}

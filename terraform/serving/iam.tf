@@ -1,0 +1,61 @@
+data "aws_iam_policy_document" "assumed_by_tasks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+}
+
+# A server reads its own artifact, and nothing else.
+resource "aws_iam_role" "serving" {
+  name               = "${local.name}-serving"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+resource "aws_iam_role_policy" "serving" {
+  name   = "serving"
+  role   = aws_iam_role.serving.id
+  policy = data.aws_iam_policy_document.serving.json
+}
+
+data "aws_iam_policy_document" "serving" {
+  statement {
+    sid       = "ReadTheArtifact"
+    actions   = ["s3:GetObject"]
+    resources = ["arn:${local.partition}:s3:::${local.platform.artifact_bucket}/${local.artifact}/*"]
+  }
+}
+
+resource "aws_iam_role" "execution" {
+  name               = "${local.name}-execution"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "execution"
+  role   = aws_iam_role.execution.id
+  policy = data.aws_iam_policy_document.execution.json
+}
+
+data "aws_iam_policy_document" "execution" {
+  statement {
+    sid       = "LogInToRegistry" # the action knows no resources
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "PullTheImage"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [data.aws_ecr_repository.serving.arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+}

@@ -1,0 +1,28 @@
+# What is served: an artifact, and the digest that pins it.
+
+locals {
+  model = coalesce(var.model_id, var.model_key)
+
+  # Everything of one model has this name; with the longest platform name it has 29 of the 32
+  # characters that a load balancer's may have.
+  name = "${var.platform}-${substr(sha256(local.model), 0, 8)}"
+
+  record = one([for found in data.aws_dynamodb_table_item.record : jsondecode(jsondecode(found.item).record.S)])
+
+  artifact = var.model_key != null ? var.model_key : local.record.artifact
+  digest   = var.model_key != null ? var.artifact_digest : local.record.digest
+}
+
+data "aws_dynamodb_table_item" "record" {
+  count = var.model_id == null ? 0 : 1
+
+  table_name = local.platform.table
+  key        = jsonencode({ model_id = { S = var.model_id } })
+
+  lifecycle {
+    postcondition {
+      condition     = try(jsondecode(jsondecode(self.item).record.S).status, null) == "Completed"
+      error_message = "The model ${var.model_id} is ${try(jsondecode(jsondecode(self.item).record.S).status, "unknown")}, and only a Completed model can be served."
+    }
+  }
+}

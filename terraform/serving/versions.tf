@@ -1,0 +1,30 @@
+terraform {
+  required_version = ">= 1.10"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 6"
+    }
+  }
+}
+
+# Account and region come from the environment, and are the platform's.
+provider "aws" {
+  default_tags {
+    tags = {
+      Project  = "trainshed"
+      Platform = var.platform
+      Model    = local.model
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+}
