@@ -13,7 +13,7 @@ locals {
   digest   = var.model_key != null ? var.artifact_digest : local.record.digest
 }
 
-data "aws_dynamodb_table_item" "record" {
+data "aws_dynamodb_table_item" "record" { # an "empty result" means that there is no such model
   count = var.model_id == null ? 0 : 1
 
   table_name = local.platform.table
@@ -21,8 +21,12 @@ data "aws_dynamodb_table_item" "record" {
 
   lifecycle {
     postcondition {
-      condition     = try(jsondecode(jsondecode(self.item).record.S).status, null) == "Completed"
-      error_message = "The model ${var.model_id} is ${try(jsondecode(jsondecode(self.item).record.S).status, "unknown")}, and only a Completed model can be served."
+      condition = try(jsondecode(jsondecode(self.item).record.S).status, null) == "Completed"
+      error_message = join(" ", compact([
+        "The model ${var.model_id} is ${try(jsondecode(jsondecode(self.item).record.S).status, "no model at all")},",
+        "and only a Completed model can be served.",
+        try(jsondecode(jsondecode(self.item).record.S).reason, null),
+      ]))
     }
   }
 }

@@ -70,8 +70,10 @@ class Workspace:
 
     def stack(self, name: str, label: str = "default") -> Stack:
         """One of the stacks, initialised; each label has a state of its own."""
-        stack = Stack(self, name, self.folder / f"{name}-{label}.tfstate")
+        stack = Stack(self, name, label)
         stack.run("init", "-no-color")
+        if label != "default":
+            stack.run("workspace", "select", "-or-create", label)
         return stack
 
 
@@ -79,13 +81,13 @@ class Workspace:
 class Stack:
     workspace: Workspace
     name: str
-    state: Path
+    label: str
 
     def run(self, *arguments: str) -> str:
         """Run a command and give its output. Raises `TerraformError`."""
         done = subprocess.run(
             ["terraform", f"-chdir={self.workspace.folder / 'terraform' / self.name}", *arguments],
-            env=dict(self.workspace.environment),
+            env={**self.workspace.environment, "TF_DATA_DIR": str(self._path("terraform"))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,7 +106,7 @@ class Stack:
 
     def changes(self, variables: Variables) -> dict[str, list[str]]:
         """What a plan would change now: address → its actions and the attributes that differ."""
-        plan = self.state.with_suffix(".plan")
+        plan = self._path("plan")
         self.run("plan", f"-out={plan}", *self._options(variables))
         shown = json.loads(self.run("show", "-json", str(plan)))
         return {
@@ -114,7 +116,7 @@ class Stack:
         }
 
     def outputs(self) -> dict[str, Any]:
-        shown = json.loads(self.run("output", "-json", f"-state={self.state}"))
+        shown = json.loads(self.run("output", "-json"))
         return {name: output["value"] for name, output in shown.items()}
 
     def _options(self, variables: Variables) -> list[str]:
@@ -123,7 +125,10 @@ class Stack:
             f"-var={name}={value if isinstance(value, str) else json.dumps(value)}"
             for name, value in variables.items()
         ]
-        return ["-no-color", "-parallelism=20", f"-state={self.state}", *values]
+        return ["-no-color", "-parallelism=20", *values]
+
+    def _path(self, suffix: str) -> Path:
+        return self.workspace.folder / f"{self.name}-{self.label}.{suffix}"
 
 
 def _differing(change: dict[str, Any]) -> list[str]:
