@@ -17,9 +17,9 @@ _SCHEMA = """
 CREATE TABLE messages (
     message_id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    sent_at REAL NOT NULL,
     visible_at REAL NOT NULL,
-    receives INTEGER NOT NULL DEFAULT 0,
-    receipt TEXT
+    receives INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX messages_by_visibility ON messages (visible_at);
 
@@ -126,7 +126,7 @@ def _ensure_schema(database: Database) -> None:
 def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise StorageUnavailable(f"The database {path} cannot be used: {error}.") from error
