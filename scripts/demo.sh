@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/set-up.sh training,ner,sentiment,serving
 export PATH="$PWD/.venv/bin:$PATH"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { printf '\n%s\n' "$*"; }
 free_port() {
     python - "$1" <<'PY'
 import socket, sys

@@ -36,7 +36,7 @@ if ! .venv/bin/python -m pip --version &>/dev/null; then
     fi
 fi
 echo "Installing into .venv (once; the frameworks take a few minutes) …" >&2
-.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     --constraint constraints.txt --editable ".[$extras]" >&2
 for extra in ${extras//,/ }; do
     echo "$extra $versions" >> "$installed"

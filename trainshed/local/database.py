@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,13 +96,27 @@ def open_database(path: Path) -> Iterator[Database]:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         with _in_words(path):
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")  # what was answered is kept
         database = Database(connection, path)
         _ensure_schema(database)
         yield database
     finally:
         connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Change to WAL. Here SQLite does not wait for others by itself, who may be at it too."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            _use_wal(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _ensure_schema(database: Database) -> None:

@@ -106,6 +106,7 @@ class LocalLauncher(Launcher):
             # A training's share of the processors, as a container has one: frameworks that each
             # take all of them are several times slower together than one after the other.
             **dict.fromkeys(_THREAD_VARIABLES, str(self._threads)),
+            "OMP_WAIT_POLICY": "PASSIVE",
             **{name: os.environ[name] for name in _MACHINE_VARIABLES if name in os.environ},
             "PYTHONUNBUFFERED": "1",
         }
