@@ -106,11 +106,11 @@ def open_database(path: Path) -> Iterator[Database]:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Change to WAL. Here SQLite does not wait for others by itself, who may be at it too."""
+    """Change to WAL. Where others are at it too, SQLite may say at once that it is busy."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            _use_wal(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
