@@ -44,7 +44,7 @@ def ls(limit: int, output: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @output_option
 def redrive(message_ids: tuple[str, ...], everything: bool, output: str) -> None:
-    """Put dead letters back on the queue, each as a new message."""
+    """Put dead letters back on the queue, each as a new message, and print the new ids."""
     if bool(message_ids) == everything:
         raise click.UsageError("Name messages, or give --all.")
     with open_session() as session:
@@ -52,9 +52,9 @@ def redrive(message_ids: tuple[str, ...], everything: bool, output: str) -> None
     if output == "json":
         print_json(redriven)
     else:
-        for message_id in redriven:
-            click.echo(message_id)
-    missing = set(message_ids) - set(redriven)
+        for new_id in redriven.values():
+            click.echo(new_id)
+    missing = set(message_ids) - redriven.keys()
     if missing:
         raise click.ClickException(f"No such dead letter: {', '.join(sorted(missing))}.")
     notice(f"{len(redriven)} message(s) are back on the queue.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Any
 
@@ -68,8 +67,6 @@ def main() -> None:
     Data goes to stdout and notices to stderr. Exit codes: 0 done, 1 failed, 2 the command, the
     request or a setting was wrong.
     """
-    if os.environ.get("NO_COLOR"):
-        click.get_current_context().color = False
 
 
 if __name__ == "__main__":

@@ -14,13 +14,15 @@ from command_line.session import now, open_session
 
 
 @click.command()
-@click.option("--until-idle", is_flag=True, help="Stop once every model is finished.")
+@click.option(
+    "--until-idle", is_flag=True, help="Stop once every model is finished; 0 also if some failed."
+)
 def command(until_idle: bool) -> None:
     """Consume the queue: take requests in, launch trainings while there are slots, judge those
     that have ended. Any number of consumers may run at once.
 
     Ctrl-C stops the consumer only: trainings go on, and the next `run` finds out what became of
-    them.
+    them. With --until-idle the exit code is 0 once all are finished, also if some have failed.
     """
     from command_line.progress import ProgressView
     from queue_consumer.loop import run
@@ -43,8 +45,10 @@ def command(until_idle: bool) -> None:
             view.update()
             return not stop.wait(session.settings.tick_seconds)
 
-        run(session.engine, session.catalogue, session.settings, now, pause, until_idle=until_idle)
+        idle = run(session.engine, session.settings, now, pause, until_idle=until_idle)
         view.update()
         running = session.engine.registry.slots_in_use()
-    if stop.is_set() and running:
+    if running:
         notice(f"Stopped. {running} training(s) go on; `trainshed run` follows them again.")
+    if until_idle and not idle:
+        raise click.exceptions.Exit(1)

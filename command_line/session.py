@@ -10,14 +10,12 @@ from datetime import UTC, datetime
 
 from trainshed.client import Client
 from trainshed.engine import Engine, open_engine
-from trainshed.model_type import Catalogue, read_catalogue
 from trainshed.settings import Settings
 
 
 @dataclass(frozen=True)
 class Session:
     settings: Settings
-    catalogue: Catalogue
     engine: Engine
     client: Client
 
@@ -26,9 +24,8 @@ class Session:
 def open_session() -> Iterator[Session]:
     """Read the environment and open the engine that it names."""
     settings = Settings.from_environment(os.environ)
-    catalogue = read_catalogue(settings.model_type_folders)
     with open_engine(settings) as engine:
-        yield Session(settings, catalogue, engine, Client(engine, catalogue))
+        yield Session(settings, engine, Client(engine, settings))
 
 
 def now() -> datetime:

@@ -10,7 +10,7 @@ import click
 from command_line.output import notice, output_option, print_json
 from command_line.session import Session, open_session
 from trainshed.errors import InvalidRequest
-from trainshed.model_type import Value, lookup
+from trainshed.model_type import Value, lookup, read_catalogue
 from trainshed.request import build
 
 DEFAULT_MODEL_TYPE = "ner"
@@ -89,9 +89,11 @@ def _submit_message(session: Session, content: bytes) -> str:
 
 
 def _locate(dataset: str) -> str:
-    path = Path(dataset).expanduser().absolute()
-    if not path.exists():
-        raise InvalidRequest(f"There is no data set {dataset}.")
+    try:
+        path = Path(dataset).expanduser().absolute()
+        path.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # such as ~nobody or too long a name
+        raise InvalidRequest(f"There is no data set {dataset!r}.") from error
     return str(path)
 
 
@@ -99,7 +101,8 @@ def _hyperparameters(
     session: Session, model_type: str, settings: tuple[str, ...]
 ) -> dict[str, Value]:
     """Values typed as the model type says; what it does not know stays text, to be named later."""
-    specs = lookup(session.catalogue, model_type).hyperparameters
+    catalogue = read_catalogue(session.settings.model_type_folders)
+    specs = lookup(catalogue, model_type).hyperparameters
     values: dict[str, Value] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")

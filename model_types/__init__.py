@@ -20,7 +20,7 @@ Json = Any
 """What `json.loads` gives."""
 
 FRAMEWORK_FOLDER = "framework"
-"""The part of an artifact that only training reads: the framework's own model. Serving leaves it."""
+"""The part of an artifact that only training reads: the framework's own model."""
 
 
 class InvalidData(ValueError):
@@ -81,7 +81,7 @@ class Predictor(Protocol):
 
     @property
     def request_schemas(self) -> Mapping[str, Json]:
-        """Media type → JSON Schema of a request body of that type; its keys are what is accepted."""
+        """Media type → JSON Schema of such a request body; its keys are what is accepted."""
 
     @property
     def result_schema(self) -> Json:
@@ -113,21 +113,28 @@ def builtin_folder() -> Path:
 
 
 def load_trainer(model_type: str, folders: Iterable[Path]) -> TrainModule:
-    """Import `train.py` of the model type, from the first of `folders` that has it."""
-    return cast(TrainModule, _load(model_type, "train", folders))
+    """Import `train.py` of the model type, from the first of `folders` that has it. Raises
+    `LookupError`."""
+    return cast("TrainModule", _load(model_type, "train", folders))
 
 
 def load_predictor(model_type: str, folders: Iterable[Path]) -> PredictModule:
-    """Import `predict.py` of the model type, from the first of `folders` that has it."""
-    return cast(PredictModule, _load(model_type, "predict", folders))
+    """Import `predict.py` of the model type, from the first of `folders` that has it. Raises
+    `LookupError`."""
+    return cast("PredictModule", _load(model_type, "predict", folders))
+
+
+def find_folder(model_type: str, folders: Iterable[Path]) -> Path:
+    """The model type's folder, in the first of `folders` that has it. Raises `LookupError`."""
+    for folder in folders:
+        if (folder / model_type / "model_type.json").is_file():
+            return folder / model_type
+    raise LookupError(f"no folder named {model_type!r} among the model types")
 
 
 def _load(model_type: str, module: str, folders: Iterable[Path]) -> object:
-    for folder in folders:
-        if (folder / model_type / "model_type.json").is_file():
-            _add_package(model_type, folder / model_type)
-            return importlib.import_module(f"{__name__}.{model_type}.{module}")
-    raise LookupError(f"no folder named {model_type!r} among the model types")
+    _add_package(model_type, find_folder(model_type, folders))
+    return importlib.import_module(f"{__name__}.{model_type}.{module}")
 
 
 def _add_package(model_type: str, folder: Path) -> None:

@@ -33,7 +33,9 @@ def write_golden(folder: Path, examples: Sequence[Example]) -> None:
         {"media_type": example.media_type, **_encode(example.body), "output": example.output}
         for example in examples
     ]
-    (folder / FILE_NAME).write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / FILE_NAME).write_text(
+        json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8"
+    )
 
 
 def read_golden(folder: Path) -> list[Example]:

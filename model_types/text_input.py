@@ -41,8 +41,10 @@ TEXT_REQUEST_SCHEMAS: Mapping[str, Json] = {
 
 
 def decode_text(body: bytes, media_type: str) -> Inputs:
-    """`text/plain` is one text; JSON is `{"text": …}` or `{"texts": […]}`. Raises `MalformedBody` and
-    `InvalidInput`."""
+    """`text/plain` is one text; JSON is `{"text": …}` or `{"texts": […]}`.
+
+    Raises `MalformedBody` and `InvalidInput`.
+    """
     try:
         content = body.decode("utf-8")
     except UnicodeDecodeError as error:

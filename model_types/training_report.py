@@ -69,7 +69,9 @@ def label_metrics(
     labels = sorted({*true_positives, *false_positives, *false_negatives})
     per_label = {
         label: _scores(
-            true_positives.get(label, 0), false_positives.get(label, 0), false_negatives.get(label, 0)
+            true_positives.get(label, 0),
+            false_positives.get(label, 0),
+            false_negatives.get(label, 0),
         )
         for label in labels
     }
@@ -77,7 +79,9 @@ def label_metrics(
     return {
         "labels": per_label,
         "micro": _scores(
-            sum(true_positives.values()), sum(false_positives.values()), sum(false_negatives.values())
+            sum(true_positives.values()),
+            sum(false_positives.values()),
+            sum(false_negatives.values()),
         ),
         "macro": {
             key: sum(scores[key] for scores in per_label.values()) / count

@@ -7,16 +7,19 @@ hears of it, so whoever finds the record can repeat the launch, and gets the sam
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from queue_consumer.verdict import end_badly
 from trainshed.engine import Engine
-from trainshed.errors import CapReached, LaunchRefused, Stale
+from trainshed.errors import CapReached, LaunchRefused, LaunchUncertain, Stale
 from trainshed.handoff import launch_of
 from trainshed.record import Cause, ModelRecord, note_task, reserve
 from trainshed.settings import Settings
+
+_logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -57,6 +60,9 @@ def launch(engine: Engine, settings: Settings, record: ModelRecord, clock: Clock
             task = _find(engine, record.launch.token)
     except LaunchRefused as refusal:
         end_badly(engine, settings, record, Cause.START_FAILED, str(refusal), clock())
+        return
+    except LaunchUncertain as error:
+        _logger.warning("%s: %s It is tried again.", record.model_id, error)
         return
     with suppress(Stale):  # the container's claim, or another consumer, was faster
         engine.registry.amend(

@@ -44,5 +44,5 @@ def _take_in_one(engine: Engine, catalogue: Catalogue, message: Message, now: da
         engine.queue.bury(message, str(error))
         _logger.warning("message %s rejected: %s", message.message_id, error)
     else:
-        engine.registry.put_new(pending(request, now))
+        engine.registry.put_new(pending(request, message.sent_at, now))
         engine.queue.delete(message)

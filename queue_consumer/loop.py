@@ -7,20 +7,23 @@ from collections.abc import Callable
 from queue_consumer.dispatch import Clock
 from queue_consumer.tick import is_idle, tick
 from trainshed.engine import Engine
-from trainshed.model_type import Catalogue
 from trainshed.settings import Settings
 
 
 def run(
     engine: Engine,
-    catalogue: Catalogue,
     settings: Settings,
     clock: Clock,
     pause: Callable[[], bool],
     until_idle: bool = False,
-) -> None:
-    """Tick until `pause`, called between two ticks, gives False; or until nothing is left to do."""
+) -> bool:
+    """Tick until `pause`, called between two ticks, gives False; or until nothing is left to do.
+
+    Says whether nothing was.
+    """
     while True:
-        tick(engine, catalogue, settings, clock)
-        if (until_idle and is_idle(engine)) or not pause():
-            return
+        tick(engine, settings, clock)
+        if until_idle and is_idle(engine):
+            return True
+        if not pause():
+            return False

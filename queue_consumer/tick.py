@@ -6,15 +6,16 @@ from queue_consumer.dispatch import Clock, fill_slots
 from queue_consumer.intake import take_in
 from queue_consumer.reconcile import reconcile
 from trainshed.engine import Engine
-from trainshed.model_type import Catalogue
+from trainshed.model_type import read_catalogue
 from trainshed.settings import Settings
 
 
-def tick(engine: Engine, catalogue: Catalogue, settings: Settings, clock: Clock) -> None:
+def tick(engine: Engine, settings: Settings, clock: Clock) -> None:
     """See what has ended, take in what was asked for, launch what has a slot; in this order, so
     that a slot that came free is filled at once."""
     reconcile(engine, settings, clock)
-    take_in(engine, catalogue, clock())
+    # Read each time: a model type that was added since is one that may be asked for.
+    take_in(engine, read_catalogue(settings.model_type_folders), clock())
     fill_slots(engine, settings, clock)
 
 

@@ -6,11 +6,9 @@ it. A missing exit code is never success.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from trainshed.engine import Engine
 from trainshed.errors import ArtifactDamaged, Stale
@@ -21,7 +19,6 @@ from trainshed.record import (
     Cause,
     ModelRecord,
     Status,
-    artifact_prefix,
     cancelled,
     complete,
     fail,
@@ -32,6 +29,10 @@ from trainshed.settings import Settings
 MAX_RETRY_DELAY = timedelta(minutes=15)
 
 _SIGKILLED = 137
+_TOO_LONG = (
+    "The training took longer than its timeout_minutes and was stopped."
+    " Ask for a longer timeout, fewer epochs or less data."
+)
 
 
 def judge(
@@ -43,9 +44,7 @@ def judge(
         return
     attempt, task = record.attempt, record.task or ""
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            prefix = artifact_prefix(record.model_id, attempt)
-            digest = verify(engine.artifacts, prefix, Path(scratch))
+        digest = verify(engine.artifacts, record.model_id, attempt)
     except ArtifactDamaged as damage:
         reason = f"The training ended well, but not its artifact: {damage}"
         end_badly(engine, settings, record, Cause.BAD_ARTIFACT, reason, now)
@@ -67,9 +66,11 @@ def end_badly(
     def verdict(current: ModelRecord) -> ModelRecord:
         if current.status is Status.CANCELLING:
             return cancelled(current, attempt, task, now)
-        attempts = current.request.max_attempts if current.request else 1
+        if current.stop_cause is Cause.TIMEOUT:  # it ended so because we stopped it
+            return fail(current, attempt, task, Cause.TIMEOUT, _TOO_LONG, now)
         if not cause.is_platform:
             return fail(current, attempt, task, cause, reason, now)
+        attempts = current.request.max_attempts if current.request else 1
         if attempt >= attempts:
             spent = f"{reason} That was attempt {attempt} of {attempts}."
             return fail(current, attempt, task, cause, spent, now)
@@ -88,16 +89,15 @@ def _write(
 
 
 def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, str]:
-    request = record.request
-    if record.stop_cause is Cause.TIMEOUT and request is not None:
-        return Cause.TIMEOUT, (
-            f"The training took longer than its {request.timeout_minutes} minutes and was stopped;"
-            " ask for a longer timeout, fewer epochs or less data."
-        )
+    """What ended the attempt: the platform's own word, else the container's, else the exit code."""
     if state.cause is not None:
         return state.cause, state.reason
     if state.exit_code is None:
         return Cause.HOST_LOST, state.reason or "It stopped without an exit code."
+    if record.claimed_at is None:
+        return Cause.START_FAILED, (
+            f"Its container ended with exit code {state.exit_code} before it began; see its log."
+        )
     key = (record.model_id, record.attempt)
     report = engine.registry.reports([key]).get(key)
     if report is not None and report.failure:

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/set-up.sh training,ner,sentiment,serving
 export PATH="$PWD/.venv/bin:$PATH"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { printf '\n%s\n' "$*"; }
 free_port() {
     python - "$1" <<'PY'
 import socket, sys
@@ -65,7 +65,7 @@ trainshed serve "$mood" --port "$mood_port" 2>>"$log" & servers+=($!)
 for port in "$ner_port" "$mood_port"; do
     for _ in $(seq 150); do
         fetch "http://127.0.0.1:$port/readyz" >/dev/null 2>&1 && continue 2
-        kill -0 "${servers[@]}" 2>/dev/null || break
+        for server in "${servers[@]}"; do kill -0 "$server" 2>/dev/null || break 2; done
         sleep 0.2
     done
     echo "Error: the server on port $port does not get ready:" >&2

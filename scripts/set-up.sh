@@ -6,14 +6,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras=${1:?which extras of setup.cfg?}
 
-# What has been installed is written down last, so that an interrupted install is done again.
-wanted="$extras $(cat setup.cfg pyproject.toml constraints.txt | cksum)"
-done_file=.venv/.installed
-if [[ -f $done_file ]] && grep -qxF "$wanted" "$done_file"; then
-    exit 0
-fi
+# What is installed is written down last, so that an interrupted install is done again.
+versions=$(cat setup.cfg pyproject.toml constraints.txt | cksum)
+installed=.venv/.installed
+is_installed() {
+    local extra
+    for extra in ${extras//,/ }; do
+        grep -qsxF "$extra $versions" "$installed" || return 1
+    done
+}
+is_installed && exit 0
 
-if [[ ! -x .venv/bin/python ]]; then
+if ! .venv/bin/python -m pip --version &>/dev/null; then
     python=""
     for candidate in python3.11 python3.12 python3.13 python3; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -25,14 +29,15 @@ if [[ ! -x .venv/bin/python ]]; then
         echo "Error: Python 3.11 or newer is needed, and none was found." >&2
         exit 1
     fi
-    if ! "$python" -m venv .venv; then
-        rm -rf .venv
-        echo "Error: $python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2
+    if ! "$python" -m venv --clear .venv; then
+        echo "Error: $python cannot make a virtual environment." \
+            "On Debian, apt-get install python3-venv helps." >&2
         exit 1
     fi
 fi
 echo "Installing into .venv (once; the frameworks take a few minutes) …" >&2
-# A constraints file, not a lock: it holds every version that the tests ran with.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     --constraint constraints.txt --editable ".[$extras]" >&2
-echo "$wanted" >> "$done_file"
+for extra in ${extras//,/ }; do
+    echo "$extra $versions" >> "$installed"
+done

@@ -17,8 +17,6 @@ from trainshed.handoff import (
     EXIT_NOT_CLAIMED,
     EXIT_OK,
     Assignment,
-    read_assignment,
-    read_task,
 )
 from trainshed.ports import Report
 from trainshed.settings import Settings
@@ -33,17 +31,17 @@ def main(environ: Mapping[str, str]) -> int:
     )
     try:
         settings = Settings.from_environment(environ)
-        assignment, task = read_assignment(environ), read_task(environ)
+        assignment = Assignment.from_environment(environ)
         with open_engine(settings) as engine:
-            return _run(assignment, task, engine, settings)
+            return _run(assignment, engine, settings)
     except TrainshedError as error:
         _logger.error("%s", error)
         return EXIT_FAILED
 
 
-def _run(assignment: Assignment, task: str, engine: Engine, settings: Settings) -> int:
+def _run(assignment: Assignment, engine: Engine, settings: Settings) -> int:
     try:
-        run_training(assignment, task, engine.registry, engine.artifacts, settings, _now)
+        run_training(assignment, engine.registry, engine.artifacts, settings, _now)
     except NotClaimed as error:
         _logger.warning("%s Nothing was done.", error)
         return EXIT_NOT_CLAIMED

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import model_types
-from trainshed.errors import InvalidRequest, Stale, UnknownModel
+from trainshed.errors import InvalidRequest, Stale, StorageUnavailable, UnknownModel
 from trainshed.handoff import Assignment
 from trainshed.manifest import publish
 from trainshed.ports import ArtifactStore, Registry, Report
-from trainshed.record import artifact_prefix, claim
+from trainshed.record import claim
 from trainshed.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ class NotClaimed(Exception):
 
 def run_training(
     assignment: Assignment,
-    task: str,
     registry: Registry,
     artifacts: ArtifactStore,
     settings: Settings,
@@ -38,26 +38,16 @@ def run_training(
     """
     model_id, attempt = assignment.model_id, assignment.attempt
     try:
-        registry.amend(model_id, lambda record: claim(record, attempt, task, clock()))
+        registry.amend(model_id, lambda record: claim(record, attempt, assignment.task, clock()))
     except (Stale, UnknownModel) as error:
         raise NotClaimed(str(error)) from error
     _logger.info("attempt %d of %s: claimed", attempt, model_id)
 
     def report(progress: model_types.Progress) -> None:
-        registry.report(
-            model_id,
-            attempt,
-            Report(
-                at=clock(),
-                epoch=progress.epoch,
-                epochs=progress.epochs,
-                loss=progress.loss,
-                score=progress.score,
-                score_name=progress.score_name,
-                samples_per_second=progress.samples_per_second,
-                seconds_left=progress.seconds_left,
-            ),
-        )
+        try:
+            registry.report(model_id, attempt, Report(at=clock(), **asdict(progress)))
+        except StorageUnavailable as error:  # hours of training are worth more than one report
+            _logger.warning("The progress was not reported: %s", error)
 
     trainer = _trainer(assignment, settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -72,9 +62,8 @@ def run_training(
                 allow_downloads=settings.allow_downloads,
             )
         )
-        prefix = artifact_prefix(model_id, attempt)
-        publish(artifacts, prefix, output, model_id, assignment.model_type, attempt, clock())
-    _logger.info("attempt %d of %s: artifact written to %s", attempt, model_id, prefix)
+        publish(artifacts, output, model_id, assignment.model_type, attempt, clock())
+    _logger.info("attempt %d of %s: artifact written", attempt, model_id)
 
 
 def _trainer(assignment: Assignment, settings: Settings) -> model_types.TrainModule:
@@ -86,11 +75,11 @@ def _trainer(assignment: Assignment, settings: Settings) -> model_types.TrainMod
 
 def _dataset(assignment: Assignment, settings: Settings) -> Path:
     """The data set's path, or the sample that the model type carries. Raises `InvalidData`."""
-    if assignment.dataset is None:
-        for folder in settings.model_type_folders:
-            if (folder / assignment.model_type).is_dir():
-                return folder / assignment.model_type / "sample"
-    path = Path(assignment.dataset or "")
+    if assignment.dataset is not None:
+        path = Path(assignment.dataset)
+    else:
+        folder = model_types.find_folder(assignment.model_type, settings.model_type_folders)
+        path = folder / "sample"
     if not path.exists():
-        raise model_types.InvalidData(f"There is no data set {assignment.dataset}.")
+        raise model_types.InvalidData(f"There is no data set {path}.")
     return path

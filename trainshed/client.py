@@ -16,9 +16,10 @@ from trainshed.errors import (
     UnknownModel,
     WrongStatus,
 )
-from trainshed.model_type import Catalogue
+from trainshed.model_type import Catalogue, read_catalogue
 from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
-from trainshed.request import TrainingRequest, check_size, decode, renewed
+from trainshed.request import TrainingRequest, decode, renewed
+from trainshed.settings import Settings
 
 _MODEL = re.compile("[a-z0-9-]+")
 """What every modelId, name and start of a modelId is made of."""
@@ -36,23 +37,23 @@ class Queued:
 
 
 class Client:
-    """A user's view of an engine. `catalogue` holds the model types that may be asked for."""
+    """A user's view of an engine."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._catalogue = catalogue
+        self._settings = settings
 
     def submit(self, request: TrainingRequest) -> str:
         """Queue a training and give its modelId. Raises `InvalidRequest`."""
-        request.completed(self._catalogue)
+        request.completed(self._catalogue())
         self._engine.queue.send(request.encode())
         return request.model_id
 
     def submit_message(self, body: str) -> Queued:
         """Queue a raw message as it is, also a wrong one: it gets a record that says why."""
-        message_id = self._engine.queue.send(check_size(body))
+        message_id = self._engine.queue.send(body)
         try:
-            return Queued(decode(body, message_id, self._catalogue).model_id, None)
+            return Queued(decode(body, message_id, self._catalogue()).model_id, None)
         except InvalidRequest as error:
             return Queued(rejected_id(body, message_id), str(error))
 
@@ -135,10 +136,13 @@ class Client:
             )
         return task
 
+    def _catalogue(self) -> Catalogue:
+        return read_catalogue(self._settings.model_type_folders)
+
     def _unknown(self, model: str) -> str:
         waiting = self._engine.queue.depth()
         if not waiting:
-            return f"There is no model {model!r}."
+            return f"There is no model {model!r} in {self._settings.home}."
         return (
             f"There is no model {model!r}. {waiting} message(s) wait on the queue:"
             " a model is known once a consumer (`trainshed run`) has taken its message in."

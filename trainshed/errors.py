@@ -51,6 +51,10 @@ class LaunchRefused(TrainshedError):
     """The launcher refused: no task was started."""
 
 
+class LaunchUncertain(TrainshedError):
+    """The launcher did not say whether a task was started; the launch must be repeated."""
+
+
 class Conflict(TrainshedError):
     """The record was changed by someone else since it was read."""
 

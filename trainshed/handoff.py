@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainshed.errors import InvalidSettings, WrongStatus
+from trainshed.environment import read_environment, variable, whole_number
+from trainshed.errors import WrongStatus
 from trainshed.model_type import Value
 from trainshed.record import Launch, ModelRecord, client_token
 from trainshed.settings import Settings
 
 TASK_VARIABLE = "TRAINSHED_TASK"
-"""Where the container finds the id of its own task; set by whatever starts it."""
+"""Set by whatever starts the container: no launch knows its task beforehand."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -28,16 +29,31 @@ EXIT_NOT_CLAIMED = 3
 """The attempt is not this container's to work on; it did nothing."""
 
 
+def _hyperparameters(text: str) -> Mapping[str, Value]:
+    try:
+        return TypeAdapter(dict[str, Value]).validate_json(text, strict=True)
+    except ValidationError:
+        raise ValueError("must be a JSON object of plain values") from None
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What a training container is to do."""
 
-    model_id: str
-    model_type: str
-    attempt: int
-    epochs: int
-    hyperparameters: Mapping[str, Value]
-    dataset: str | None
+    model_id: str = variable("TRAINSHED_MODEL_ID", str, "the model to train")
+    model_type: str = variable("TRAINSHED_MODEL_TYPE", str, "its model type")
+    attempt: int = variable("TRAINSHED_ATTEMPT", whole_number(1, 1000), "the attempt")
+    epochs: int = variable("TRAINSHED_EPOCHS", whole_number(1, 10**6), "how long to train")
+    hyperparameters: Mapping[str, Value] = variable(
+        "TRAINSHED_HYPERPARAMETERS", _hyperparameters, "the hyperparameters, JSON"
+    )
+    task: str = variable("TRAINSHED_TASK", str, "the id of the task that this container is")
+    dataset: str | None = variable("TRAINSHED_DATASET", str, "the data set's path", None)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Assignment:
+        """The other direction of `launch_of`. Raises `InvalidSettings`, naming the variable."""
+        return read_environment(cls, environ)
 
 
 def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
@@ -63,18 +79,6 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
     )
 
 
-def read_assignment(environ: Mapping[str, str]) -> Assignment:
-    """The other direction. Raises `InvalidSettings` naming the variable that is wrong."""
-    return Assignment(
-        model_id=_required(environ, "TRAINSHED_MODEL_ID"),
-        model_type=_required(environ, "TRAINSHED_MODEL_TYPE"),
-        attempt=_number(environ, "TRAINSHED_ATTEMPT"),
-        epochs=_number(environ, "TRAINSHED_EPOCHS"),
-        hyperparameters=_hyperparameters(environ),
-        dataset=environ.get("TRAINSHED_DATASET") or None,
-    )
-
-
 def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, str]:
     """What a serving container is told of the one artifact that it serves. Raises `WrongStatus`."""
     if record.artifact is None or record.digest is None:
@@ -88,34 +92,3 @@ def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, st
         "TRAINSHED_HOME": str(settings.home),
         "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, settings.model_type_folders)),
     }
-
-
-def read_task(environ: Mapping[str, str]) -> str:
-    """The id of the task that this container is. Raises `InvalidSettings`."""
-    return _required(environ, TASK_VARIABLE)
-
-
-def _required(environ: Mapping[str, str], variable: str) -> str:
-    try:
-        return environ[variable]
-    except KeyError:
-        raise InvalidSettings(
-            f"{variable} is not set: a training container is started by a launcher."
-        ) from None
-
-
-def _number(environ: Mapping[str, str], variable: str) -> int:
-    text = _required(environ, variable)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise InvalidSettings(f"{variable}={text!r} is not a whole number from 1.")
-    return int(text)
-
-
-def _hyperparameters(environ: Mapping[str, str]) -> dict[str, Value]:
-    variable = "TRAINSHED_HYPERPARAMETERS"
-    try:
-        return TypeAdapter(dict[str, Value]).validate_json(
-            _required(environ, variable), strict=True
-        )
-    except ValidationError:
-        raise InvalidSettings(f"{variable} is not a JSON object of plain values.") from None

@@ -10,22 +10,16 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainshed.errors import ArtifactDamaged, TrainshedError
+from trainshed.ports import ArtifactStore, FileEntry
+from trainshed.record import artifact_prefix
 
 MANIFEST_NAME = "manifest.json"
 _KEY = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
-
-
-class FileEntry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: Annotated[int, Field(ge=0)]
-    """In bytes."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+_MAX_KEY = 900  # S3 takes 1,024 bytes
 
 
 class Manifest(BaseModel):
@@ -41,21 +35,15 @@ class Manifest(BaseModel):
         return self.model_dump_json(indent=1).encode()
 
 
-class Files(Protocol):
-    """What is needed of an artifact store here; `ArtifactStore` in `ports.py` has it."""
-
-    def put(self, key: str, path: Path) -> None: ...
-
-    def get(self, key: str, path: Path) -> None: ...
-
-    def entry(self, key: str) -> FileEntry | None: ...
-
-
 def check_key(key: str) -> str:
     """Give `key` back. Raises `TrainshedError` unless it is a plain relative path."""
-    if not _KEY.fullmatch(key) or len(key) > 900:
+    if not _is_key(key):
         raise TrainshedError(f"{key!r} is not a valid artifact key.")
     return key
+
+
+def _is_key(key: str) -> bool:
+    return bool(_KEY.fullmatch(key)) and len(key) <= _MAX_KEY
 
 
 def entry_of(path: Path) -> FileEntry:
@@ -71,20 +59,29 @@ def digest_of(manifest: bytes) -> str:
 
 
 def publish(
-    store: Files,
-    prefix: str,
+    store: ArtifactStore,
     folder: Path,
     model_id: str,
     model_type: str,
     attempt: int,
     now: datetime,
 ) -> None:
-    """Write every file of `folder` below `prefix`, then the manifest. Raises `ArtifactExists`."""
+    """Write every file of `folder` as the attempt's artifact, then its manifest.
+
+    Raises `ArtifactDamaged` for what can be no artifact, before anything is written, and
+    `ArtifactExists`.
+    """
+    prefix = artifact_prefix(model_id, attempt)
     paths = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+    if not paths:
+        raise ArtifactDamaged("The trainer has left no files.")
+    for name in paths:
+        if name == MANIFEST_NAME or not _is_key(f"{prefix}/{name}"):
+            raise ArtifactDamaged(f"The trainer has left a file named {name!r}: rename it.")
     manifest = Manifest(
         model_id=model_id,
         model_type=model_type,
@@ -99,34 +96,35 @@ def publish(
     store.put(f"{prefix}/{MANIFEST_NAME}", written)
 
 
-def verify(store: Files, prefix: str, scratch: Path) -> str:
-    """Check every file that the manifest names where it lies, and give the manifest's digest.
+def verify(store: ArtifactStore, model_id: str, attempt: int) -> str:
+    """Check every file that the attempt's manifest names where it lies; give its digest.
 
-    `scratch` is a folder for the manifest's copy. Raises `ArtifactDamaged`, naming the file.
+    Raises `ArtifactDamaged`, naming the file.
     """
-    manifest, digest = _read_manifest(store, prefix, scratch)
+    prefix = artifact_prefix(model_id, attempt)
+    manifest, content = _read_manifest(store, prefix)
+    if (manifest.model_id, manifest.attempt) != (model_id, attempt):
+        raise ArtifactDamaged(
+            f"{prefix}/{MANIFEST_NAME} is that of {manifest.model_id}, attempt {manifest.attempt}."
+        )
     for name, expected in manifest.files.items():
         _compare(name, store.entry(f"{prefix}/{name}"), expected)
-    return digest
+    return digest_of(content)
 
 
 def fetch(
-    store: Files,
+    store: ArtifactStore,
     prefix: str,
     digest: str,
     folder: Path,
     wanted: Callable[[str], bool] = lambda _: True,
 ) -> Manifest:
-    """Copy the `wanted` files of the artifact whose manifest has `digest` into `folder`, verified.
+    """Copy the manifest that has `digest`, and the `wanted` files of it, into `folder`, verified.
 
     Raises `ArtifactDamaged`, naming the file, before anything of it could have been parsed.
     """
-    manifest, actual = _read_manifest(store, prefix, folder)
-    if actual != digest:
-        raise ArtifactDamaged(
-            f"{prefix}/{MANIFEST_NAME} has the digest {actual}, not {digest}:"
-            " it is another artifact."
-        )
+    manifest, content = _read_manifest(store, prefix, digest)
+    (folder / MANIFEST_NAME).write_bytes(content)
     for name, expected in manifest.files.items():
         if wanted(name):
             target = folder / name
@@ -139,20 +137,26 @@ def fetch(
     return manifest
 
 
-def _read_manifest(store: Files, prefix: str, folder: Path) -> tuple[Manifest, str]:
-    copy = folder / MANIFEST_NAME
+def _read_manifest(
+    store: ArtifactStore, prefix: str, digest: str | None = None
+) -> tuple[Manifest, bytes]:
     try:
-        store.get(f"{prefix}/{MANIFEST_NAME}", copy)
+        content = store.read(f"{prefix}/{MANIFEST_NAME}")
     except FileNotFoundError:
         raise ArtifactDamaged(f"There is no {MANIFEST_NAME} in {prefix}.") from None
-    content = copy.read_bytes()
+    if digest is not None and digest_of(content) != digest:
+        raise ArtifactDamaged(
+            f"{prefix}/{MANIFEST_NAME} has the digest {digest_of(content)}, not {digest}:"
+            " it is damaged, or another artifact's."
+        )
     try:
         manifest = Manifest.model_validate_json(content)
-        for name in manifest.files:
-            check_key(f"{prefix}/{name}")
-    except (ValidationError, TrainshedError):
+    except ValidationError:
         raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} cannot be read: it is damaged.") from None
-    return manifest, digest_of(content)
+    for name in manifest.files:
+        if not _is_key(f"{prefix}/{name}"):
+            raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} names a file {name!r}.")
+    return manifest, content
 
 
 def _compare(name: str, actual: FileEntry | None, expected: FileEntry) -> None:

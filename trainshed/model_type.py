@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 from trainshed.errors import InvalidRequest, InvalidSettings
 
@@ -24,7 +25,7 @@ class Hyperparameter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: TypeName
-    default: Annotated[Value, Field(union_mode="smart")]
+    default: Value
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
@@ -135,12 +136,15 @@ def read_catalogue(folders: Iterable[Path]) -> Catalogue:
 
 
 def _read(path: Path, name: str) -> ModelType:
-    from pydantic_core import from_json
-
     try:
         return ModelType.model_validate({**from_json(path.read_bytes()), "name": name})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise InvalidSettings(f"{path} is not a valid model type: {problems}.") from error
     except (OSError, ValueError, TypeError) as error:
-        raise InvalidSettings(f"{path} is not a valid model type: {error}") from error
+        raise InvalidSettings(f"{path} is not a valid model type: {error}.") from error
 
 
 def lookup(catalogue: Catalogue, name: str) -> ModelType:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from trainshed.errors import Conflict, UnknownModel
-from trainshed.manifest import FileEntry
 from trainshed.record import Cause, Launch, ModelRecord, Status
 
 
@@ -28,6 +27,7 @@ class Message:
     message_id: str
     """A UUID, the same at every redelivery."""
     body: str
+    sent_at: datetime
     receives: int
     """How often it has been received, this time included."""
     receipt: str
@@ -73,9 +73,9 @@ class Queue(Protocol):
         """The dead letters, the newest first."""
 
     @abstractmethod
-    def redrive(self, message_ids: Collection[str] | None) -> list[str]:
+    def redrive(self, message_ids: Collection[str] | None) -> Mapping[str, str]:
         """Put these dead letters (all if None) back on the queue, each under a new message id, so
-        that it gets a new record. Gives the ids that were found."""
+        that it gets a new record. Gives old id → new id of those that were found."""
 
 
 class Report(BaseModel):
@@ -171,6 +171,14 @@ class Registry(Protocol):
             return new
 
 
+class FileEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Annotated[int, Field(ge=0)]
+    """In bytes."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class ArtifactStore(Protocol):
     """Files under keys; each key is written once."""
 
@@ -184,6 +192,10 @@ class ArtifactStore(Protocol):
     @abstractmethod
     def get(self, key: str, path: Path) -> None:
         """Copy the file to `path`. Raises `FileNotFoundError`."""
+
+    @abstractmethod
+    def read(self, key: str) -> bytes:
+        """A small file's content. Raises `FileNotFoundError`."""
 
     @abstractmethod
     def entry(self, key: str) -> FileEntry | None:
@@ -225,7 +237,7 @@ class Launcher(Protocol):
     def launch(self, launch: Launch) -> str:
         """Start a task, or find the one that this client token started; give its id.
 
-        Raises `LaunchRefused` when certainly none was started. Any other error leaves it open.
+        Raises `LaunchRefused` when certainly none was started, and `LaunchUncertain` otherwise.
         """
 
     @abstractmethod

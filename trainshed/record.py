@@ -162,8 +162,9 @@ def client_token(model_id: str, attempt: int) -> str:
     return hashlib.sha256(f"{model_id}|{attempt}".encode()).hexdigest()
 
 
-def pending(request: TrainingRequest, now: datetime) -> ModelRecord:
-    """∅ → Pending. `request` has its defaults filled in."""
+def pending(request: TrainingRequest, sent_at: datetime, now: datetime) -> ModelRecord:
+    """∅ → Pending. `request` has its defaults filled in; it was queued at `sent_at`, which is what
+    its age is counted from."""
     return ModelRecord(
         model_id=request.model_id,
         name=request.name,
@@ -171,7 +172,7 @@ def pending(request: TrainingRequest, now: datetime) -> ModelRecord:
         request=request,
         status=Status.PENDING,
         priority=request.priority,
-        created_at=now,
+        created_at=sent_at,
         updated_at=now,
         history=(Event(at=now, status=Status.PENDING, text="accepted from the queue"),),
     )
@@ -317,7 +318,9 @@ def stop_for(record: ModelRecord, attempt: int, cause: Cause, now: datetime) -> 
 def cancel(record: ModelRecord, now: datetime) -> ModelRecord:
     """Pending → Cancelled, Launching or In Progress → Cancelling. Raises `WrongStatus`."""
     if record.status is Status.PENDING:
-        return record._moved(now, Status.CANCELLED, "cancelled", reason="Cancelled by a user.")
+        return record._moved(
+            now, Status.CANCELLED, "cancelled", cause=None, reason="Cancelled by a user."
+        )
     if record.status in _RUNNING:
         return record._moved(now, Status.CANCELLING, f"attempt {record.attempt}: being cancelled")
     raise WrongStatus(f"{record.model_id} is {record.status}: there is nothing to cancel.")

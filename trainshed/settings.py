@@ -18,11 +18,17 @@ def _engine(text: str) -> str:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("must be a path; no user of that name has a home folder") from None
 
 
 def _folders(text: str) -> tuple[Path, ...]:
-    return tuple(_folder(part) for part in text.split(os.pathsep) if part)
+    folders = tuple(_folder(part) for part in text.split(os.pathsep) if part)
+    if not folders:
+        raise ValueError("must name a folder")
+    return folders
 
 
 def _builtin_model_types() -> tuple[Path, ...]:

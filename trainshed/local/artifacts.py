@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainshed.errors import ArtifactExists, StorageUnavailable
-from trainshed.manifest import FileEntry, check_key, entry_of
-from trainshed.ports import ArtifactStore
+from trainshed.local.files import sync_folder
+from trainshed.manifest import check_key, entry_of
+from trainshed.ports import ArtifactStore, FileEntry
 
 
 class LocalArtifacts(ArtifactStore):
@@ -31,6 +32,7 @@ class LocalArtifacts(ArtifactStore):
                     os.fsync(handle)
                 # A link fails where a rename would overwrite: this is what writes a key once.
                 os.link(name, target)
+                sync_folder(target.parent)
             except FileExistsError:
                 raise ArtifactExists(f"{key} has been written already.") from None
             finally:
@@ -38,17 +40,23 @@ class LocalArtifacts(ArtifactStore):
 
     def get(self, key: str, path: Path) -> None:
         source = self._path(key)
-        if not source.is_file():
-            raise FileNotFoundError(key)
         with _in_words(source):
-            shutil.copyfile(source, path)
+            if source.is_file():
+                shutil.copyfile(source, path)
+                return
+        raise FileNotFoundError(key)
+
+    def read(self, key: str) -> bytes:
+        source = self._path(key)
+        with _in_words(source):
+            if source.is_file():
+                return source.read_bytes()
+        raise FileNotFoundError(key)
 
     def entry(self, key: str) -> FileEntry | None:
         path = self._path(key)
-        if not path.is_file():
-            return None
         with _in_words(path):
-            return entry_of(path)
+            return entry_of(path) if path.is_file() else None
 
     def keys(self, prefix: str) -> list[str]:
         folder = self._path(prefix)
@@ -67,4 +75,4 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageUnavailable(f"{path} cannot be used: {error.strerror or error}.") from error
+        raise StorageUnavailable(f"{path} cannot be used: {error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,9 @@ _SCHEMA = """
 CREATE TABLE messages (
     message_id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    sent_at REAL NOT NULL,
     visible_at REAL NOT NULL,
-    receives INTEGER NOT NULL DEFAULT 0,
-    receipt TEXT
+    receives INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX messages_by_visibility ON messages (visible_at);
 
@@ -95,13 +96,27 @@ def open_database(path: Path) -> Iterator[Database]:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         with _in_words(path):
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")  # what was answered is kept
         database = Database(connection, path)
         _ensure_schema(database)
         yield database
     finally:
         connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Change to WAL. Where others are at it too, SQLite may say at once that it is busy."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _ensure_schema(database: Database) -> None:
@@ -126,7 +141,7 @@ def _ensure_schema(database: Database) -> None:
 def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise StorageUnavailable(f"The database {path} cannot be used: {error}.") from error

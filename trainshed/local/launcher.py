@@ -13,19 +13,22 @@ import re
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
-from trainshed.errors import LaunchRefused, StorageUnavailable
+from trainshed.errors import LaunchUncertain, StorageUnavailable
 from trainshed.handoff import TASK_VARIABLE
-from trainshed.local.supervisor import write_atomically
+from trainshed.local.files import write_atomically
 from trainshed.ports import Launcher, LogPage, Phase, TaskState
 from trainshed.record import Cause, Launch
 
 LOG_PAGE_BYTES = 1 << 20
 
 # What an image and its host give a container, beside what the launch says; nothing else gets in.
-_MACHINE_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "HF_HOME")
-
+_MACHINE_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "HF_HOME"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -51,22 +54,21 @@ class LocalLauncher(Launcher):
                     write_atomically(folder / "launch.json", self._description(launch))
                 self._start_supervisor(folder)
         except OSError as error:
-            if (folder / "started").exists():
-                return launch.token
-            raise LaunchRefused(f"The training could not be started: {error}.") from error
+            # Another consumer may be about to start it, so this is no refusal.
+            raise LaunchUncertain(f"The training could not be started: {error}") from error
         return launch.token
 
     def find(self, token: str) -> str | None:
-        return token if (self._task_folder(token) / "launch.json").exists() else None
+        return token if (self._task_folder(token) / "started").exists() else None
 
     def describe(self, tasks: Collection[str]) -> dict[str, TaskState]:
         states = {}
         for task in tasks:
             folder = self._task_folder(task)
-            if (folder / "started").exists():
-                states[task] = _running(folder) or _stopped(folder)
-            elif (folder / "launch.json").exists():
-                states[task] = TaskState(Phase.STARTING)
+            # An OSError: its state cannot be read, so nothing is said of it.
+            with suppress(OSError):
+                if (folder / "started").exists():
+                    states[task] = _running(folder) or _stopped(folder)
         return states
 
     def stop(self, task: str, reason: str) -> None:
@@ -92,19 +94,22 @@ class LocalLauncher(Launcher):
         return LogPage(text, str(start + len(content) - len(unread)))
 
     def _description(self, launch: Launch) -> str:
-        machine = {
-            # A training's share of the processors, as a container has one: frameworks that each
-            # take all of them are several times slower together than one after the other.
-            **dict.fromkeys(_THREAD_VARIABLES, str(self._threads)),
-            **{name: os.environ[name] for name in _MACHINE_VARIABLES if name in os.environ},
-        }
         return json.dumps(
             {
                 "command": self._command,
                 "environment": {**launch.environment, TASK_VARIABLE: launch.token},
-                "machine_environment": {**machine, "PYTHONUNBUFFERED": "1"},
             }
         )
+
+    def _machine_environment(self) -> dict[str, str]:
+        return {
+            # A training's share of the processors, as a container has one: frameworks that each
+            # take all of them are several times slower together than one after the other.
+            **dict.fromkeys(_THREAD_VARIABLES, str(self._threads)),
+            "OMP_WAIT_POLICY": "PASSIVE",
+            **{name: os.environ[name] for name in _MACHINE_VARIABLES if name in os.environ},
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def _start_supervisor(self, folder: Path) -> None:
         with (folder / "supervisor.log").open("ab") as log:
@@ -118,6 +123,7 @@ class LocalLauncher(Launcher):
                     str(self._grace_seconds),
                 ],
                 cwd=folder,
+                env=self._machine_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -9,6 +10,8 @@ from datetime import UTC, datetime
 
 from trainshed.local.database import Database
 from trainshed.ports import DeadLetter, Message, Queue
+
+MAX_BATCH = 10
 
 
 class LocalQueue(Queue):
@@ -25,13 +28,8 @@ class LocalQueue(Queue):
         self._clock = clock
 
     def send(self, body: str) -> str:
-        message_id = str(uuid.uuid4())
         with self._database.transaction() as db:
-            db.execute(
-                "INSERT INTO messages (message_id, body, visible_at) VALUES (?, ?, ?)",
-                (message_id, body, self._clock()),
-            )
-        return message_id
+            return self._insert(db, body)
 
     def receive(self, limit: int) -> list[Message]:
         now = self._clock()
@@ -47,35 +45,27 @@ class LocalQueue(Queue):
                 (now, self._max_receives),
             )
             rows = db.execute(
-                "SELECT message_id, body, receives + 1 FROM messages WHERE visible_at <= ?"
-                " ORDER BY visible_at LIMIT ?",
-                (now, min(limit, 10)),
+                "UPDATE messages SET visible_at = ?, receives = receives + 1 WHERE message_id IN"
+                " (SELECT message_id FROM messages WHERE visible_at <= ? ORDER BY sent_at LIMIT ?)"
+                " RETURNING message_id, body, sent_at, receives",
+                (now + self._visibility_seconds, now, min(limit, MAX_BATCH)),
             ).fetchall()
-            messages = [
-                Message(message_id, body, receives, receipt=str(uuid.uuid4()))
-                for message_id, body, receives in rows
-            ]
-            db.executemany(
-                "UPDATE messages SET visible_at = ?, receives = ?, receipt = ?"
-                " WHERE message_id = ?",
-                [
-                    (now + self._visibility_seconds, m.receives, m.receipt, m.message_id)
-                    for m in messages
-                ],
-            )
-        return messages
+        return [
+            Message(message_id, body, _moment(sent_at), receives, receipt=message_id)
+            for message_id, body, sent_at, receives in rows
+        ]
 
     def delete(self, message: Message) -> None:
-        # By id, not by receipt: whoever has dealt with a message has dealt with its redelivery.
         with self._database.transaction() as db:
             db.execute("DELETE FROM messages WHERE message_id = ?", (message.message_id,))
 
     def bury(self, message: Message, reason: str) -> None:
         with self._database.transaction() as db:
             db.execute(
-                "INSERT INTO dead_letters (message_id, body, reason, died_at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (message.message_id, message.body, reason, self._clock()),
+                # From the queue: one that was buried, and redriven since, must not come back.
+                "INSERT INTO dead_letters (message_id, body, reason, died_at)"
+                " SELECT message_id, body, ?, ? FROM messages WHERE message_id = ?",
+                (reason, self._clock(), message.message_id),
             )
             db.execute("DELETE FROM messages WHERE message_id = ?", (message.message_id,))
 
@@ -92,19 +82,29 @@ class LocalQueue(Queue):
                 (limit,),
             ).fetchall()
         return [
-            DeadLetter(message_id, body, reason, datetime.fromtimestamp(died_at, UTC))
+            DeadLetter(message_id, body, reason, _moment(died_at))
             for message_id, body, reason, died_at in rows
         ]
 
-    def redrive(self, message_ids: Collection[str] | None) -> list[str]:
+    def redrive(self, message_ids: Collection[str] | None) -> dict[str, str]:
+        redriven = {}
         with self._database.transaction() as db:
-            rows = db.execute("SELECT message_id, body FROM dead_letters").fetchall()
-            chosen = [row for row in rows if message_ids is None or row[0] in message_ids]
-            db.executemany(
-                "INSERT INTO messages (message_id, body, visible_at) VALUES (?, ?, ?)",
-                [(str(uuid.uuid4()), body, self._clock()) for _, body in chosen],
-            )
-            db.executemany(
-                "DELETE FROM dead_letters WHERE message_id = ?", [(row[0],) for row in chosen]
-            )
-        return [row[0] for row in chosen]
+            for message_id, body in db.execute(
+                "SELECT message_id, body FROM dead_letters"
+            ).fetchall():
+                if message_ids is None or message_id in message_ids:
+                    redriven[message_id] = self._insert(db, body)
+                    db.execute("DELETE FROM dead_letters WHERE message_id = ?", (message_id,))
+        return redriven
+
+    def _insert(self, db: sqlite3.Connection, body: str) -> str:
+        message_id, now = str(uuid.uuid4()), self._clock()
+        db.execute(
+            "INSERT INTO messages (message_id, body, sent_at, visible_at) VALUES (?, ?, ?, ?)",
+            (message_id, body, now, now),
+        )
+        return message_id
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

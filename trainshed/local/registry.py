@@ -6,7 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from trainshed.errors import CapReached, Conflict
+from pydantic import ValidationError
+
+from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.local.database import Database
 from trainshed.ports import Registry, Report
 from trainshed.record import ModelRecord, Status
@@ -102,7 +104,12 @@ class LocalRegistry(Registry):
     def _select(self, rest: str, parameters: tuple[Any, ...] | dict[str, Any]) -> list[ModelRecord]:
         with self._database.reading() as db:
             rows = db.execute(f"SELECT record FROM models {rest}", parameters).fetchall()  # noqa: S608
-        return [ModelRecord.model_validate_json(row[0]) for row in rows]
+        try:
+            return [ModelRecord.model_validate_json(row[0]) for row in rows]
+        except ValidationError as error:
+            raise StorageUnavailable(
+                f"A record cannot be read; another version of Trainshed wrote it: {error}"
+            ) from error
 
     def _count(self, condition: str) -> int:
         with self._database.reading() as db:

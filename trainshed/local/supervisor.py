@@ -18,7 +18,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -26,7 +25,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from trainshed.local.files import write_atomically
 
 POLL_SECONDS = 0.1
 
@@ -46,19 +48,6 @@ def main(folder: Path, grace_seconds: float) -> int:
         raise
     finally:
         os._exit(status)
-
-
-def write_atomically(path: Path, content: str) -> None:
-    """The file is there whole or not at all, also after a power cut."""
-    part = path.with_name(f"~{path.name}.{secrets.token_hex(8)}")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _supervise(folder: Path, grace_seconds: float, starting: int) -> int:
@@ -91,31 +80,44 @@ def _is_first(folder: Path, lock: int) -> bool:
 
 def _run(folder: Path, grace_seconds: float, lock: int) -> dict[str, object]:
     """Run the training to its end and say how it ended."""
+    try:
+        training = _start(folder, lock)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        traceback.print_exc()
+        return {"exit_code": None, "start_failed": str(error) or type(error).__name__}
+    code = _wait(folder, training, grace_seconds)
+    # What it left behind goes with it, as in a container; it would keep the lock.
+    with suppress(ProcessLookupError):
+        os.killpg(training.pid, signal.SIGKILL)
+    # As containers have it: a signal's number above 128.
+    return {"exit_code": code if code >= 0 else 128 - code}
+
+
+def _start(folder: Path, lock: int) -> subprocess.Popen[bytes]:
     work = folder / "work"
     work.mkdir(exist_ok=True)
     launch = json.loads((folder / "launch.json").read_text(encoding="utf-8"))
-    environment = {**launch["machine_environment"], **launch["environment"], "TMPDIR": str(work)}
     with (folder / "log").open("ab") as log:
-        try:
-            training = subprocess.Popen(
-                launch["command"],
-                env=environment,
-                cwd=work,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[lock],
-                process_group=0,
-                preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
-            )
-        except OSError as error:
-            return {"exit_code": None, "start_failed": f"{launch['command'][0]}: {error}"}
+        return subprocess.Popen(
+            launch["command"],
+            # The launcher gave this process what a machine and an image give, and no more.
+            env={**os.environ, **launch["environment"], "TMPDIR": str(work)},
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],
+            process_group=0,
+            preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
+        )
+
+
+def _wait(folder: Path, training: subprocess.Popen[bytes], grace_seconds: float) -> int:
+    """Wait for the end, or bring it about when somebody asks for it."""
     kill_at = None
     while True:
         try:
-            code = training.wait(POLL_SECONDS)
-            # As containers have it: a signal's number above 128.
-            return {"exit_code": code if code >= 0 else 128 - code}
+            return training.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
             if kill_at is None and (folder / "stop").exists():
                 kill_at = time.monotonic() + grace_seconds

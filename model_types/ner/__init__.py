@@ -1,0 +1,1 @@
+"""The model type `ner`: names of people, places and organisations in text."""

@@ -1,0 +1,126 @@
+"""Serving: an artifact's ONNX graph and vocabulary, without the framework that trained them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from model_types import Inputs, Json
+from model_types.ner.decode import Crf, Span, best_tags, entity, spans, viterbi
+from model_types.ner.encoder import MODEL, VOCABULARY, Encoder, load_encoder
+from model_types.ner.text import Token, sentences
+from model_types.text_input import TEXT_REQUEST_SCHEMAS, decode_text
+
+_BATCH_TOKENS = 2048
+"""Words, padding counted, that go through the network at once."""
+
+_SORTED_PIECES = 2048
+"""Pieces that are held at a time, so that a long text takes little memory."""
+
+_RESULT_SCHEMA: Json = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "tag": {"type": "string"},
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+            "start": {"type": "integer", "minimum": 0},
+            "end": {"type": "integer", "minimum": 1},
+        },
+        "required": ["text", "tag", "score", "start", "end"],
+        "additionalProperties": False,
+    },
+}
+
+
+class Piece(NamedTuple):
+    """A sentence, or a part of a long one, of one of the texts."""
+
+    text: int
+    tokens: list[Token]
+
+
+class NerPredictor:
+    """Finds entities: `[{"text", "tag", "score", "start", "end"}, …]` per text."""
+
+    request_schemas: Mapping[str, Json] = TEXT_REQUEST_SCHEMAS
+    result_schema: Json = _RESULT_SCHEMA
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        encoder: Encoder,
+        tags: Sequence[str],
+        crf: Crf | None,
+    ) -> None:
+        self._session = session
+        self._encoder = encoder
+        self._tags = tags
+        self._crf = crf
+
+    def decode(self, body: bytes, media_type: str) -> Inputs:
+        return decode_text(body, media_type)
+
+    def predict(self, items: Sequence[Any]) -> list[Json]:
+        pieces = (
+            Piece(index, piece)
+            for index, text in enumerate(items)
+            for sentence in sentences(text)
+            for piece in self._encoder.pieces(sentence)
+        )
+        found: list[list[Json]] = [[] for _ in items]
+        for batch in _batches(pieces):
+            for piece, piece_spans in zip(batch, self._spans(batch), strict=True):
+                text = items[piece.text]
+                found[piece.text] += [entity(text, piece.tokens, span) for span in piece_spans]
+        for entities in found:
+            entities.sort(key=lambda found_entity: found_entity["start"])
+        return found
+
+    def _spans(self, batch: Sequence[Piece]) -> Iterator[list[Span]]:
+        feeds = self._encoder.encode([[token.text for token in piece.tokens] for piece in batch])
+        [emissions] = self._session.run(["emissions"], feeds)
+        lengths = np.array([len(piece.tokens) for piece in batch])
+        if self._crf is None:
+            tags, scores = best_tags(emissions)
+        else:
+            tags, scores = viterbi(emissions, lengths, self._crf)
+        for row, length in enumerate(lengths):
+            names = [self._tags[tag] for tag in tags[row, :length]]
+            yield spans(names, scores[row, :length].tolist())
+
+
+def load(folder: Path) -> NerPredictor:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the server runs a process per core
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    session = onnxruntime.InferenceSession(
+        str(folder / MODEL), options, providers=["CPUExecutionProvider"]
+    )
+    vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    crf = vocabulary["crf"]
+    return NerPredictor(
+        session,
+        load_encoder(vocabulary["encoder"], folder),
+        vocabulary["tags"],
+        crf and Crf(np.array(crf["transitions"], dtype=np.float32), crf["start"], crf["stop"]),
+    )
+
+
+def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    """Batches of pieces of about one length, the longest first, so that little is padding."""
+    while chunk := list(islice(pieces, _SORTED_PIECES)):
+        batch: list[Piece] = []
+        for piece in sorted(chunk, key=lambda piece: len(piece.tokens), reverse=True):
+            if batch and (len(batch) + 1) * len(batch[0].tokens) > _BATCH_TOKENS:
+                yield batch
+                batch = []
+            batch.append(piece)
+        yield batch

@@ -1,0 +1,122 @@
+"""Training: a data set in CoNLL columns becomes a tagger, its ONNX graph and its report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+# Read by the libraries below when they are imported. Transformers needs no TensorFlow. Flair's
+# cache doesn't belong in the home folder. Torch's idle threads mustn't spin: other trainings may
+# want the cores (measured: beside those, spinning made this one 4 to 25 times slower).
+os.environ.setdefault("USE_TF", "0")
+os.environ.setdefault("FLAIR_CACHE_ROOT", str(Path(tempfile.gettempdir()) / "flair"))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import flair
+import torch
+from flair.data import Corpus, Sentence
+from flair.datasets import FlairDatapointDataset
+from flair.models import SequenceTagger
+from flair.trainers import ModelTrainer
+from flair.trainers.plugins import LinearSchedulerPlugin
+
+from model_types import FRAMEWORK_FOLDER, TrainingJob
+from model_types.golden import replay
+from model_types.ner.answers import write_answers
+from model_types.ner.conll import read_data_set
+from model_types.ner.evaluation import evaluate
+from model_types.ner.export import export
+from model_types.ner.monitor import Monitor
+from model_types.ner.predict import load
+from model_types.ner.tagger import SCRATCH, flair_sentences, make_tagger
+from model_types.training_report import write_curves, write_history, write_metrics
+
+_TRAIN_SAMPLE = 200
+"""Sentences of the train part that are scored after each epoch."""
+
+_WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises; then it falls to 0."""
+
+
+def train(job: TrainingJob) -> None:
+    """Train a tagger on `job.dataset`, which `conll.py` describes. Raises `InvalidData`."""
+    if job.hyperparameters["embeddings"] != SCRATCH:
+        _train(job)
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # its steps are too small to share: the threads would only wait
+    try:
+        _train(job)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(job: TrainingJob) -> None:
+    logging.getLogger("flair").setLevel(logging.WARNING)
+    flair.set_seed(int(job.hyperparameters["seed"]))
+    data = read_data_set(job.dataset)
+    parts = {
+        "train": flair_sentences(data.train),
+        "dev": flair_sentences(data.dev),
+        "test": flair_sentences(data.test),
+    }
+    tagger = make_tagger(job, data)
+    monitor = _fit(tagger, parts["train"], parts["dev"], job)
+
+    framework = job.output / FRAMEWORK_FOLDER
+    framework.mkdir()
+    tagger.save(framework / "model.pt")
+    encoder = export(tagger, job.output)
+
+    write_history(job.output, monitor.history)
+    write_curves(job.output, monitor.history, "Named entities", "F1")
+    result = evaluate(tagger, parts["test"])
+    counts = {part: len(sentences) for part, sentences in parts.items()}
+    write_metrics(job.output, result.metrics, "F1", result.f1, counts)
+
+    write_answers(tagger, encoder, data.test, job.output)
+    for difference in replay(job.output, load(job.output)):
+        raise RuntimeError(f"model.onnx does not answer as Flair does: {difference}")
+
+
+def _fit(
+    tagger: SequenceTagger, train_part: list[Sentence], dev: list[Sentence], job: TrainingJob
+) -> Monitor:
+    """Train with AdamW (Loshchilov and Hutter, 2019); end with the weights that did best on dev."""
+    settings = job.hyperparameters
+    sample = random.Random(0).sample(train_part, min(_TRAIN_SAMPLE, len(train_part)))  # noqa: S311
+    monitor = Monitor(sample, dev, len(train_part), job.epochs, job.report)
+    corpus = Corpus(train=FlairDatapointDataset(train_part), sample_missing_splits=False)
+    with tempfile.TemporaryDirectory() as scrap, warnings.catch_warnings():
+        # The trainer wants a folder, though it leaves nothing, and warns of its own use of torch.
+        warnings.filterwarnings("ignore", ".*GradScaler", FutureWarning)
+        ModelTrainer(tagger, corpus).train_custom(
+            scrap,
+            learning_rate=_learning_rate(settings),
+            mini_batch_size=int(settings["batch_size"]),
+            max_epochs=job.epochs,
+            optimizer=torch.optim.AdamW,
+            weight_decay=0.01,
+            embeddings_storage_mode="none",
+            use_final_model_for_eval=True,
+            save_final_model=False,
+            create_file_logs=False,
+            create_loss_file=False,
+            plugins=[LinearSchedulerPlugin(_WARM_UP), monitor],
+        )
+    if len(monitor.history) < job.epochs:
+        raise KeyboardInterrupt  # which the trainer keeps to itself, as a wish to end early
+    monitor.restore_best(tagger)
+    return monitor
+
+
+def _learning_rate(settings: Mapping[str, str | int | float | bool]) -> float:
+    chosen = float(settings["learning_rate"])
+    if chosen:
+        return chosen
+    return 4e-3 if settings["embeddings"] == SCRATCH else 5e-5

@@ -1,0 +1,152 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from model_types import Progress
+from model_types.training_report import Epoch
+
+from .evaluation import SCORE_NAME, Part, evaluate, inputs
+from .network import Network
+from .vocabulary import UNKNOWN, Batch
+
+logger = logging.getLogger(__name__)
+
+_HIDDEN_WORDS = 0.3
+"""The share of a training text's words that the network is not shown, others each time."""
+_LABEL_SMOOTHING = 0.1
+_TRAIN_SAMPLE = 2_000
+"""Training texts on which an epoch is scored; all of a large data set would take too long."""
+_SECONDS_BETWEEN_REPORTS = 2.0
+
+
+def fit(
+    network: Network,
+    train: Part,
+    dev: Part,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    report: Callable[[Progress], None],
+) -> list[Epoch]:
+    """Train, and leave the network with the weights of the epoch that was best on `dev`."""
+    rng = np.random.default_rng(seed)
+    steps = epochs * -(-len(train) // batch_size)
+    trainee = network.trainee
+    heads = len(trainee.outputs)
+    trainee.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        [keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)] * heads,
+    )
+    label_count = network.model.output_shape[-1]
+    targets = np.eye(label_count, dtype=np.float32)[train.labels]
+    weights = _text_weights(train.labels)
+    train_sample = train.chosen(rng.permutation(len(train))[:_TRAIN_SAMPLE])
+    pace = _Pace(epochs, len(train), report)
+    history: list[Epoch] = []
+    best: tuple[float, float] | None = None
+    best_weights: Any = None
+    for number in range(1, epochs + 1):
+        start = time.monotonic()
+        trainee.reset_metrics()
+        for chosen, batch in _shuffled_batches(train, batch_size, rng):
+            losses = trainee.train_on_batch(
+                inputs(batch), [targets[chosen]] * heads, [weights[chosen]] * heads
+            )
+            # Means since the epoch began: of all heads together, then of each.
+            pace.step(len(chosen), float(losses[0]) / heads)
+        trained = time.monotonic()
+        on_train, on_dev = evaluate(network.model, train_sample), evaluate(network.model, dev)
+        epoch = Epoch(
+            epoch=number,
+            train_loss=on_train.loss,
+            dev_loss=on_dev.loss,
+            train_score=on_train.score,
+            dev_score=on_dev.score,
+            samples_per_second=len(train) / (trained - start),
+            seconds=time.monotonic() - start,
+        )
+        history.append(epoch)
+        pace.end_epoch(epoch)
+        # A hundredth more or less is chance; between such epochs the surer one is better.
+        rank = (round(on_dev.score, 2), -on_dev.loss)
+        if best is None or rank > best:
+            best, best_weights = rank, network.model.get_weights()
+    network.model.set_weights(best_weights)
+    return history
+
+
+class _Pace:
+    """Reports how far the training has come: after each epoch, and in a long one now and then."""
+
+    def __init__(self, epochs: int, samples: int, report: Callable[[Progress], None]) -> None:
+        self._epochs = epochs
+        self._samples = samples * epochs
+        self._report = report
+        self._done = 0
+        self._ended: Epoch | None = None
+        self._start = self._reported = time.monotonic()
+
+    def step(self, samples: int, loss: float) -> None:
+        self._done += samples
+        if time.monotonic() - self._reported > _SECONDS_BETWEEN_REPORTS:
+            self._tell(loss)
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        self._ended = epoch
+        told = self._tell(epoch.train_loss)
+        logger.info(
+            "epoch %d/%d: loss %.4f, dev %s %.4f, %.0f samples/s, %.0f s left",
+            epoch.epoch,
+            self._epochs,
+            epoch.train_loss,
+            SCORE_NAME,
+            epoch.dev_score,
+            epoch.samples_per_second,
+            told.seconds_left,
+        )
+
+    def _tell(self, loss: float) -> Progress:
+        self._reported = time.monotonic()
+        rate = self._done / (self._reported - self._start)
+        progress = Progress(
+            epoch=self._ended.epoch if self._ended else 0,
+            epochs=self._epochs,
+            loss=loss,
+            score=self._ended.dev_score if self._ended else None,
+            score_name=SCORE_NAME,
+            samples_per_second=rate,
+            seconds_left=(self._samples - self._done) / rate,
+        )
+        self._report(progress)
+        return progress
+
+
+def _text_weights(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """A text of a rare label weighs more, by the root of how rare it is."""
+    counts = np.bincount(labels)
+    per_label = np.sqrt(len(labels) / (len(counts) * counts))
+    weights: npt.NDArray[np.float32] = per_label[labels].astype(np.float32)
+    return weights
+
+
+def _shuffled_batches(
+    part: Part, batch_size: int, rng: np.random.Generator
+) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
+    """Each batch with the places of its texts in `part`."""
+    order = rng.permutation(len(part))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = Batch.of([part.texts[index] for index in chosen])
+        hidden = (rng.random(batch.words.shape) < _HIDDEN_WORDS) & (batch.words > UNKNOWN)
+        batch.words[hidden] = UNKNOWN
+        yield chosen, batch

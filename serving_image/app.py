@@ -1,0 +1,73 @@
+"""The serving app: pure, nothing is read from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model_types import Predictor
+from serving_image import resources
+from serving_image.batching import Batcher
+from serving_image.metrics import Metrics, RequestMetrics
+from serving_image.model import Model
+from serving_image.problems import add_problems
+from serving_image.request_body import App, Request
+from serving_image.served_model import ServedModel
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_body_bytes: int = 1024**2
+    max_batch: int = 8
+    max_waiting: int = 512
+    """Inputs that may wait for the model before further requests are told to come back."""
+
+
+def create_app(
+    served: ServedModel, load: Callable[[], Predictor], limits: Limits, metrics: Metrics
+) -> App:
+    """An ASGI app that answers at once and loads its model, with `load`, in the background."""
+    model = Model(served, load)
+    batcher = Batcher(
+        lambda items: model.predictor.predict(items),
+        limits.max_batch,
+        limits.max_waiting,
+        metrics.observe_batch,
+    )
+    app = App(request_type=Request, middleware=[RequestMetrics(metrics), _Loading(model, metrics)])
+    add_problems(app)
+    metrics.show_model(served)
+
+    prediction = resources.Prediction(model, batcher, limits.max_body_bytes)
+    for path in served.paths:
+        app.add_route(path, prediction)
+    readiness = resources.Readiness(model)
+    for path in ("/readyz", "/health", "/ping"):
+        app.add_route(path, readiness)
+    app.add_route("/livez", resources.Liveness())
+    app.add_route("/metrics", resources.MetricsPage(metrics))
+    app.add_route("/openapi.json", resources.OpenApi(model))
+    app.add_route("/training_curves.png", resources.Curves(served))
+    app.add_route("/", resources.Description(served))
+    return app
+
+
+class _Loading:
+    """Falcon middleware that begins to load the model when the server has started."""
+
+    def __init__(self, model: Model, metrics: Metrics) -> None:
+        self._model = model
+        self._metrics = metrics
+        self._task: asyncio.Task[None] | None = None
+
+    async def process_startup(self, _: object, __: object) -> None:
+        self._task = asyncio.create_task(self._load())
+
+    async def process_shutdown(self, _: object, __: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _load(self) -> None:
+        await self._model.load()
+        self._metrics.ready_workers.set(self._model.is_ready)

@@ -1,0 +1,91 @@
+"""The OpenAPI 3.1 document of a server, made from what its model says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from model_types import Json, Predictor
+from serving_image import json_body, metrics, problems
+from serving_image.served_model import ServedModel
+
+_PREDICTION_PROBLEMS: Mapping[int, str] = {
+    400: "The body is not what its media type says.",
+    413: "The body is too long.",
+    415: "The media type is not one that the model reads.",
+    422: "The input cannot be predicted on.",
+    500: "The model failed.",
+    503: "The model is loading, was refused, or is overloaded.",
+}
+
+
+def openapi_document(served: ServedModel, predictor: Predictor) -> Json:
+    readiness = _get("Whether the model is in service", _json({"type": "object"}), 503)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": served.model_id,
+            "version": str(served.attempt),
+            "description": f"A model of type {served.model_type}, sha256 {served.digest}.",
+        },
+        "paths": {
+            **{path: _prediction(path, predictor) for path in served.paths},
+            "/": _get("What is served", _json({"type": "object"})),
+            "/training_curves.png": _get("Loss and score per epoch", {"image/png": {}}, 404),
+            "/livez": _get("Whether the process answers", _json({"type": "object"})),
+            "/readyz": readiness,
+            "/health": readiness,
+            "/ping": readiness,
+            "/metrics": _get("Metrics for Prometheus", {metrics.MEDIA_TYPE: {}}),
+            "/openapi.json": _get("This document", _json({"type": "object"}), 503),
+        },
+        "components": {"schemas": {"Result": predictor.result_schema, "Problem": problems.SCHEMA}},
+    }
+
+
+def _prediction(path: str, predictor: Predictor) -> Json:
+    result = {"$ref": "#/components/schemas/Result"}
+    return {
+        "post": {
+            "operationId": f"predict_{path.strip('/')}",
+            "summary": "Predict",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    media_type: {"schema": schema}
+                    for media_type, schema in predictor.request_schemas.items()
+                },
+            },
+            "responses": {
+                "200": {
+                    "description": "The result, or the list of results, in the inputs' order.",
+                    "content": _json({"anyOf": [result, {"type": "array", "items": result}]}),
+                },
+                **{
+                    str(status): _problem(description)
+                    for status, description in _PREDICTION_PROBLEMS.items()
+                },
+            },
+        }
+    }
+
+
+def _get(summary: str, content: Json, *problem_statuses: int) -> Json:
+    return {
+        "get": {
+            "summary": summary,
+            "responses": {
+                "200": {"description": summary, "content": content},
+                **{str(s): _problem(HTTPStatus(s).phrase) for s in problem_statuses},
+            },
+        }
+    }
+
+
+def _json(schema: Json) -> Json:
+    return {json_body.MEDIA_TYPE: {"schema": schema}}
+
+
+def _problem(description: str) -> Json:
+    reference = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {problems.MEDIA_TYPE: {"schema": reference}}}
