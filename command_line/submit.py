@@ -10,7 +10,7 @@ import click
 from command_line.output import notice, output_option, print_json
 from command_line.session import Session, open_session
 from trainshed.errors import InvalidRequest
-from trainshed.model_type import Value, lookup, read_catalogue
+from trainshed.model_type import Value, lookup
 from trainshed.request import build
 
 DEFAULT_MODEL_TYPE = "ner"
@@ -19,7 +19,7 @@ DEFAULT_MODEL_TYPE = "ner"
 @click.command()
 @click.argument("name", required=False)
 @click.option("--model-type", metavar="TYPE", help=f"[default: {DEFAULT_MODEL_TYPE}]")
-@click.option("--dataset", metavar="PATH", help="[default: the model type's sample]")
+@click.option("--dataset", metavar="PATH|S3", help="[default: the model type's sample]")
 @click.option("--epochs", type=int)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyperparameter; repeatable."
@@ -65,7 +65,7 @@ def command(
 
 def _submit(session: Session, name: str, settings: tuple[str, ...], fields: dict[str, Any]) -> str:
     if "dataset" in fields:
-        fields["dataset"] = _locate(fields["dataset"])
+        fields["dataset"] = _locate(session, fields["dataset"])
     model_type = fields.setdefault("model_type", DEFAULT_MODEL_TYPE)
     fields["hyperparameters"] = _hyperparameters(session, model_type, settings)
     model_id = session.client.submit(build(name=name, **fields))
@@ -88,20 +88,22 @@ def _submit_message(session: Session, content: bytes) -> str:
     return queued.model_id
 
 
-def _locate(dataset: str) -> str:
+def _locate(session: Session, dataset: str) -> str:
+    if dataset.startswith("s3://"):
+        return dataset
     try:
         path = Path(dataset).expanduser().absolute()
         path.stat()
     except (OSError, ValueError, RuntimeError) as error:  # such as ~nobody or too long a name
         raise InvalidRequest(f"There is no data set {dataset!r}.") from error
-    return str(path)
+    return session.engine.datasets.place(path)
 
 
 def _hyperparameters(
     session: Session, model_type: str, settings: tuple[str, ...]
 ) -> dict[str, Value]:
     """Values typed as the model type says; what it does not know stays text, to be named later."""
-    catalogue = read_catalogue(session.settings.model_type_folders)
+    catalogue = session.settings.read_catalogue()
     specs = lookup(catalogue, model_type).hyperparameters
     values: dict[str, Value] = {}
     for setting in settings:

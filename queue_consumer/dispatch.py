@@ -30,10 +30,15 @@ _SPARE = 10
 """How many more records than slots are looked at: other consumers take some of them."""
 
 
-def fill_slots(engine: Engine, settings: Settings, clock: Clock) -> int:
-    """Launch Pending records while there are slots; give how many launches were tried."""
+def fill_slots(
+    engine: Engine, settings: Settings, clock: Clock, deadline: datetime | None = None
+) -> int:
+    """Launch Pending records while there are slots, and none from `deadline` on; give how many
+    launches were tried."""
     launches = 0
     for record in engine.registry.ready(settings.cap + _SPARE, clock()):
+        if deadline is not None and clock() >= deadline:
+            break
         try:
             reserved = _reserve(engine, settings, record, clock())
         except CapReached:
@@ -45,11 +50,13 @@ def fill_slots(engine: Engine, settings: Settings, clock: Clock) -> int:
     return launches
 
 
-def launch(engine: Engine, settings: Settings, record: ModelRecord, clock: Clock) -> None:
+def launch(
+    engine: Engine, settings: Settings, record: ModelRecord, clock: Clock
+) -> ModelRecord | None:
     """Launch the current attempt, or find the task that an earlier try has started; note the task.
 
     Past the horizon it only looks: the task may be there, but is not started any more. An attempt
-    that the launcher refuses, or that has no task by then, is ended.
+    that the launcher refuses, or that has no task by then, is ended: then this gives its record.
     """
     if record.launch is None or record.launched_at is None:
         raise ValueError(f"{record.model_id} has no launch to repeat")
@@ -59,15 +66,15 @@ def launch(engine: Engine, settings: Settings, record: ModelRecord, clock: Clock
         else:
             task = _find(engine, record.launch.token)
     except LaunchRefused as refusal:
-        end_badly(engine, settings, record, Cause.START_FAILED, str(refusal), clock())
-        return
+        return end_badly(engine, settings, record, Cause.START_FAILED, str(refusal), clock())
     except LaunchUncertain as error:
         _logger.warning("%s: %s It is tried again.", record.model_id, error)
-        return
+        return None
     with suppress(Stale):  # the container's claim, or another consumer, was faster
         engine.registry.amend(
             record.model_id, lambda current: note_task(current, record.attempt, task, clock())
         )
+    return None
 
 
 def _reserve(engine: Engine, settings: Settings, record: ModelRecord, now: datetime) -> ModelRecord:

@@ -16,23 +16,32 @@ from trainshed.ports import Phase, TaskState
 from trainshed.record import Cause, ModelRecord, Status, stop_for
 from trainshed.settings import Settings
 
+BELIEVED_AFTER = timedelta(minutes=15)
+"""ECS may not know a task that it has just started, for minutes."""
+
 _logger = logging.getLogger(__name__)
 
 
-def reconcile(engine: Engine, settings: Settings, clock: Clock) -> None:
-    """Bring every record that holds a slot up to what its task has become."""
+def reconcile(engine: Engine, settings: Settings, clock: Clock) -> list[ModelRecord]:
+    """Bring every record that holds a slot up to what its task has become.
+
+    Gives the records whose attempt this has ended.
+    """
+    ended: list[ModelRecord | None] = []
     records = engine.registry.holding()
     states = engine.launcher.describe([record.task for record in records if record.task])
     for record in records:
         try:
             if record.task is None:
                 # Its consumer may have died before it could note the task; repeating finds it.
-                launch(engine, settings, record, clock)
+                ended.append(launch(engine, settings, record, clock))
             elif record.task in states:
-                _follow(engine, settings, record, record.task, states[record.task], clock())
+                state = states[record.task]
+                ended.append(_follow(engine, settings, record, record.task, state, clock()))
         except StorageUnavailable as error:
             # One artifact that cannot be read must not keep the others waiting.
             _logger.warning("%s: %s It is looked at again.", record.model_id, error)
+    return [record for record in ended if record is not None]
 
 
 def _follow(
@@ -42,10 +51,12 @@ def _follow(
     task: str,
     state: TaskState,
     now: datetime,
-) -> None:
-    if state.phase is Phase.STOPPED:
-        judge(engine, settings, record, state, now)
-    elif record.status is Status.CANCELLING:
+) -> ModelRecord | None:
+    if state.phase is Phase.MISSING and not _is_settled(record, now):
+        return None
+    if state.phase in (Phase.STOPPED, Phase.MISSING):
+        return judge(engine, settings, record, state, now)
+    if record.status is Status.CANCELLING:
         engine.launcher.stop(task, "cancelled")
     elif record.stop_cause is not None:
         engine.launcher.stop(task, record.stop_cause)
@@ -56,8 +67,14 @@ def _follow(
                 record.model_id, lambda current: stop_for(current, attempt, Cause.TIMEOUT, now)
             )
         except Stale:  # it ended, or is being cancelled, meanwhile
-            return
+            return None
         engine.launcher.stop(task, Cause.TIMEOUT)
+    return None
+
+
+def _is_settled(record: ModelRecord, now: datetime) -> bool:
+    """Whether the task is old enough for a launcher that does not know it to be believed."""
+    return record.launched_at is not None and now - record.launched_at >= BELIEVED_AFTER
 
 
 def _is_overdue(record: ModelRecord, now: datetime) -> bool:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from queue_consumer.dispatch import Clock, fill_slots
 from queue_consumer.intake import take_in
 from queue_consumer.reconcile import reconcile
 from trainshed.engine import Engine
-from trainshed.model_type import read_catalogue
+from trainshed.record import ModelRecord
 from trainshed.settings import Settings
 
 
-def tick(engine: Engine, settings: Settings, clock: Clock) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """What one tick did."""
+
+    ended: Sequence[ModelRecord]
+    """The records whose attempt it has ended."""
+    taken_in: int
+    launches: int
+
+
+def tick(
+    engine: Engine, settings: Settings, clock: Clock, deadline: datetime | None = None
+) -> Outcome:
     """See what has ended, take in what was asked for, launch what has a slot; in this order, so
-    that a slot that came free is filled at once."""
-    reconcile(engine, settings, clock)
+    that a slot that came free is filled at once. From `deadline` on nothing is launched."""
+    ended = reconcile(engine, settings, clock)
     # Read each time: a model type that was added since is one that may be asked for.
-    take_in(engine, read_catalogue(settings.model_type_folders), clock())
-    fill_slots(engine, settings, clock)
+    taken_in = take_in(engine, settings.read_catalogue(), clock())
+    return Outcome(ended, taken_in, fill_slots(engine, settings, clock, deadline))
 
 
 def is_idle(engine: Engine) -> bool:

@@ -7,7 +7,6 @@ it. A missing exit code is never success.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from trainshed.engine import Engine
@@ -37,19 +36,21 @@ _TOO_LONG = (
 
 def judge(
     engine: Engine, settings: Settings, record: ModelRecord, state: TaskState, now: datetime
-) -> None:
-    """Write the verdict on the attempt of `record`, whose task has been seen stopped."""
+) -> ModelRecord | None:
+    """Write the verdict on the attempt of `record`, whose task has been seen stopped.
+
+    Gives the record as written, or None if another consumer was faster.
+    """
     if state.exit_code != EXIT_OK or record.status is Status.CANCELLING:
-        end_badly(engine, settings, record, *_why(engine, record, state), now)
-        return
+        return end_badly(engine, settings, record, *_why(engine, record, state), now)
     attempt, task = record.attempt, record.task or ""
     try:
         digest = verify(engine.artifacts, record.model_id, attempt)
     except ArtifactDamaged as damage:
         reason = f"The training ended well, but not its artifact: {damage}"
-        end_badly(engine, settings, record, Cause.BAD_ARTIFACT, reason, now)
+        return end_badly(engine, settings, record, Cause.BAD_ARTIFACT, reason, now)
     else:
-        _write(engine, record, lambda current: complete(current, attempt, task, digest, now))
+        return _write(engine, record, lambda current: complete(current, attempt, task, digest, now))
 
 
 def end_badly(
@@ -59,8 +60,11 @@ def end_badly(
     cause: Cause,
     reason: str,
     now: datetime,
-) -> None:
-    """End the attempt of `record`, which is over or never began: cancelled, sent back or failed."""
+) -> ModelRecord | None:
+    """End the attempt of `record`, which is over or never began: cancelled, sent back or failed.
+
+    Gives the record as written, or None if another consumer was faster.
+    """
     attempt, task = record.attempt, record.task
 
     def verdict(current: ModelRecord) -> ModelRecord:
@@ -77,15 +81,16 @@ def end_badly(
         not_before = now + _delay(settings, attempt)
         return send_back(current, attempt, task, cause, reason, not_before, now)
 
-    _write(engine, record, verdict)
+    return _write(engine, record, verdict)
 
 
 def _write(
     engine: Engine, record: ModelRecord, verdict: Callable[[ModelRecord], ModelRecord]
-) -> None:
-    # Stale: another consumer has judged it, or the record follows another task by now.
-    with suppress(Stale):
-        engine.registry.amend(record.model_id, verdict)
+) -> ModelRecord | None:
+    try:
+        return engine.registry.amend(record.model_id, verdict)
+    except Stale:  # another consumer has judged it, or the record follows another task by now
+        return None
 
 
 def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import model_types
 from training_image.run_training import NotClaimed, run_training
-from trainshed.engine import Engine, open_engine
+from trainshed.engine import open_artifacts, open_datasets, open_registry, own_task
 from trainshed.errors import TrainshedError
 from trainshed.handoff import (
     EXIT_FAILED,
@@ -18,7 +18,7 @@ from trainshed.handoff import (
     EXIT_OK,
     Assignment,
 )
-from trainshed.ports import Report
+from trainshed.ports import Registry, Report
 from trainshed.settings import Settings
 
 _logger = logging.getLogger("training_image")
@@ -32,16 +32,18 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         settings = Settings.from_environment(environ)
         assignment = Assignment.from_environment(environ)
-        with open_engine(settings) as engine:
-            return _run(assignment, engine, settings)
+        task = own_task(settings, environ)
+        with open_registry(settings) as registry:
+            return _run(assignment, task, registry, settings)
     except TrainshedError as error:
         _logger.error("%s", error)
         return EXIT_FAILED
 
 
-def _run(assignment: Assignment, engine: Engine, settings: Settings) -> int:
+def _run(assignment: Assignment, task: str, registry: Registry, settings: Settings) -> int:
     try:
-        run_training(assignment, engine.registry, engine.artifacts, settings, _now)
+        artifacts, datasets = open_artifacts(settings), open_datasets(settings)
+        run_training(assignment, task, registry, artifacts, datasets, settings, _now)
     except NotClaimed as error:
         _logger.warning("%s Nothing was done.", error)
         return EXIT_NOT_CLAIMED
@@ -53,7 +55,7 @@ def _run(assignment: Assignment, engine: Engine, settings: Settings) -> int:
         _logger.exception("The training failed.")
     else:
         return EXIT_OK
-    engine.registry.report(
+    registry.report(
         assignment.model_id, assignment.attempt, Report(at=_now(), failure=failure[:2000])
     )
     return EXIT_FAILED

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 import model_types
-from trainshed.errors import InvalidRequest, Stale, StorageUnavailable, UnknownModel
+from trainshed.errors import InvalidRequest, Stale, StorageUnavailable, UnknownDataset, UnknownModel
 from trainshed.handoff import Assignment
 from trainshed.manifest import publish
-from trainshed.ports import ArtifactStore, Registry, Report
+from trainshed.ports import ArtifactStore, DatasetStore, Registry, Report
 from trainshed.record import claim
 from trainshed.settings import Settings
 
@@ -26,8 +26,10 @@ class NotClaimed(Exception):
 
 def run_training(
     assignment: Assignment,
+    task: str,
     registry: Registry,
     artifacts: ArtifactStore,
+    datasets: DatasetStore,
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> None:
@@ -38,7 +40,7 @@ def run_training(
     """
     model_id, attempt = assignment.model_id, assignment.attempt
     try:
-        registry.amend(model_id, lambda record: claim(record, attempt, assignment.task, clock()))
+        registry.amend(model_id, lambda record: claim(record, attempt, task, clock()))
     except (Stale, UnknownModel) as error:
         raise NotClaimed(str(error)) from error
     _logger.info("attempt %d of %s: claimed", attempt, model_id)
@@ -51,10 +53,12 @@ def run_training(
 
     trainer = _trainer(assignment, settings)
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder)
+        output, fetched = Path(folder, "output"), Path(folder, "dataset")
+        output.mkdir()
+        fetched.mkdir()
         trainer.train(
             model_types.TrainingJob(
-                dataset=_dataset(assignment, settings),
+                dataset=_dataset(assignment, datasets, fetched, settings),
                 output=output,
                 epochs=assignment.epochs,
                 hyperparameters=assignment.hyperparameters,
@@ -73,13 +77,15 @@ def _trainer(assignment: Assignment, settings: Settings) -> model_types.TrainMod
         raise InvalidRequest(f"The model type cannot be trained here: {error.args[0]}.") from error
 
 
-def _dataset(assignment: Assignment, settings: Settings) -> Path:
-    """The data set's path, or the sample that the model type carries. Raises `InvalidData`."""
+def _dataset(
+    assignment: Assignment, datasets: DatasetStore, fetched: Path, settings: Settings
+) -> Path:
+    """The data set's path, or the sample that the model type carries. Raises `UnknownDataset`."""
     if assignment.dataset is not None:
-        path = Path(assignment.dataset)
-    else:
-        folder = model_types.find_folder(assignment.model_type, settings.model_type_folders)
-        path = folder / "sample"
-    if not path.exists():
-        raise model_types.InvalidData(f"There is no data set {path}.")
-    return path
+        return datasets.fetch(assignment.dataset, fetched)
+    folder = model_types.find_folder(assignment.model_type, settings.model_type_folders)
+    if not (folder / "sample").is_dir():
+        raise UnknownDataset(
+            f"The model type {assignment.model_type!r} has no sample: name a data set."
+        )
+    return folder / "sample"

@@ -16,7 +16,7 @@ from trainshed.errors import (
     UnknownModel,
     WrongStatus,
 )
-from trainshed.model_type import Catalogue, read_catalogue
+from trainshed.model_type import Catalogue
 from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
 from trainshed.request import TrainingRequest, decode, renewed
 from trainshed.settings import Settings
@@ -137,12 +137,13 @@ class Client:
         return task
 
     def _catalogue(self) -> Catalogue:
-        return read_catalogue(self._settings.model_type_folders)
+        return self._settings.read_catalogue()
 
     def _unknown(self, model: str) -> str:
         waiting = self._engine.queue.depth()
         if not waiting:
-            return f"There is no model {model!r} in {self._settings.home}."
+            where = f" in {self._settings.home}" if self._settings.aws is None else ""
+            return f"There is no model {model!r}{where}."
         return (
             f"There is no model {model!r}. {waiting} message(s) wait on the queue:"
             " a model is known once a consumer (`trainshed run`) has taken its message in."

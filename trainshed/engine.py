@@ -1,14 +1,15 @@
-"""Engine: the four ports, opened together. The only file that names the engines."""
+"""Engine: the ports, opened together. The only file that names the engines."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from trainshed.ports import ArtifactStore, Launcher, Queue, Registry
-from trainshed.settings import Settings
+from trainshed.errors import InvalidSettings
+from trainshed.ports import ArtifactStore, DatasetStore, Launcher, Queue, Registry
+from trainshed.settings import AwsSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Engine:
     queue: Queue
     registry: Registry
     artifacts: ArtifactStore
+    datasets: DatasetStore
     launcher: Launcher
 
 
@@ -23,8 +25,11 @@ class Engine:
 def open_engine(settings: Settings) -> Iterator[Engine]:
     """Open the engine that the settings name, for the length of a `with`.
 
-    Raises `StorageUnavailable` if it cannot be used.
+    Raises `InvalidSettings`, and `StorageUnavailable` if it cannot be used.
     """
+    if settings.aws is not None:
+        yield _open_aws(settings, settings.aws)
+        return
     from trainshed.local.database import open_database
     from trainshed.local.launcher import LocalLauncher
     from trainshed.local.queue import LocalQueue
@@ -35,6 +40,7 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
             queue=LocalQueue(database, settings.visibility_seconds, settings.max_receives),
             registry=LocalRegistry(database),
             artifacts=open_artifacts(settings),
+            datasets=open_datasets(settings),
             launcher=LocalLauncher(
                 settings.home / "tasks",
                 settings.stop_grace_seconds,
@@ -43,8 +49,90 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         )
 
 
+@contextmanager
+def open_registry(settings: Settings) -> Iterator[Registry]:
+    """The registry alone: what a training container needs beside its two stores."""
+    if settings.aws is not None:
+        from trainshed.aws.clients import client
+        from trainshed.aws.registry import DynamoRegistry
+
+        settings.aws.require("table")
+        yield DynamoRegistry(client("dynamodb"), settings.aws.table)
+        return
+    from trainshed.local.database import open_database
+    from trainshed.local.registry import LocalRegistry
+
+    with open_database(settings.home / "trainshed.db") as database:
+        yield LocalRegistry(database)
+
+
 def open_artifacts(settings: Settings) -> ArtifactStore:
     """The artifact store alone: all that a serving process needs of an engine."""
+    if settings.aws is not None:
+        from trainshed.aws.artifacts import S3Artifacts
+        from trainshed.aws.clients import client
+
+        settings.aws.require("artifact_bucket")
+        return S3Artifacts(client("s3"), settings.aws.artifact_bucket)
     from trainshed.local.artifacts import LocalArtifacts
 
     return LocalArtifacts(settings.home / "artifacts")
+
+
+def open_datasets(settings: Settings) -> DatasetStore:
+    """The data sets alone."""
+    if settings.aws is not None:
+        from trainshed.aws.clients import client
+        from trainshed.aws.datasets import S3Datasets
+
+        return S3Datasets(client("s3"), settings.aws.dataset_bucket)
+    from trainshed.local.datasets import LocalDatasets
+
+    return LocalDatasets()
+
+
+def own_task(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The launcher's id of the task that this container is. Raises `InvalidSettings`."""
+    if settings.aws is not None:
+        from trainshed.aws.metadata import VARIABLE
+        from trainshed.aws.metadata import own_task as ecs_task
+
+        if uri := environ.get(VARIABLE):
+            return ecs_task(uri)
+    elif task := environ.get("TRAINSHED_TASK"):
+        return task
+    raise InvalidSettings(
+        "This is no task of a launcher's: a training container is started by one."
+    )
+
+
+def _open_aws(settings: Settings, aws: AwsSettings) -> Engine:
+    from trainshed.aws.clients import client
+    from trainshed.aws.launcher import EcsLauncher, TaskPlacement
+    from trainshed.aws.queue import SqsQueue
+    from trainshed.aws.registry import DynamoRegistry
+
+    aws.require(
+        *("queue_url", "dead_letter_queue_url", "table", "artifact_bucket", "cluster"),
+        *("task_family_prefix", "subnets", "security_groups", "capacity_providers"),
+        "training_log_group",
+    )
+    return Engine(
+        queue=SqsQueue(client("sqs"), aws.queue_url, aws.dead_letter_queue_url),
+        registry=DynamoRegistry(client("dynamodb"), aws.table),
+        artifacts=open_artifacts(settings),
+        datasets=open_datasets(settings),
+        launcher=EcsLauncher(
+            client("ecs"),
+            client("logs"),
+            TaskPlacement(
+                cluster=aws.cluster,
+                family_prefix=aws.task_family_prefix,
+                subnets=aws.subnets,
+                security_groups=aws.security_groups,
+                capacity_providers=aws.capacity_providers,
+                assign_public_ip=aws.assign_public_ip,
+                log_group=aws.training_log_group,
+            ),
+        ),
+    )

@@ -29,6 +29,8 @@ def read_environment(cls: Callable[..., Instance], environ: Mapping[str, str]) -
     """
     values = {}
     for spec in fields(cls):  # type: ignore[arg-type]
+        if "variable" not in spec.metadata:
+            continue
         name = spec.metadata["variable"]
         text = environ.get(name, "")
         if text:

@@ -31,6 +31,10 @@ class AmbiguousModel(TrainshedError):
     """More than one model fits."""
 
 
+class UnknownDataset(TrainshedError):
+    """There is no such data set."""
+
+
 class WrongStatus(TrainshedError):
     """The model's status does not allow this."""
 

@@ -47,7 +47,6 @@ class Assignment:
     hyperparameters: Mapping[str, Value] = variable(
         "TRAINSHED_HYPERPARAMETERS", _hyperparameters, "the hyperparameters, JSON"
     )
-    task: str = variable("TRAINSHED_TASK", str, "the id of the task that this container is")
     dataset: str | None = variable("TRAINSHED_DATASET", str, "the data set's path", None)
 
     @classmethod
@@ -71,10 +70,8 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
             "TRAINSHED_EPOCHS": str(request.epochs),
             "TRAINSHED_HYPERPARAMETERS": json.dumps(request.hyperparameters, ensure_ascii=False),
             "TRAINSHED_DATASET": request.dataset or "",
-            "TRAINSHED_ENGINE": settings.engine,
-            "TRAINSHED_HOME": str(settings.home),
-            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, settings.model_type_folders)),
             "TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0",
+            **_engine_environment(settings),
         },
     )
 
@@ -88,6 +85,15 @@ def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, st
     return {
         "TRAINSHED_ARTIFACT": record.artifact,
         "TRAINSHED_ARTIFACT_DIGEST": record.digest,
+        **_engine_environment(settings),
+    }
+
+
+def _engine_environment(settings: Settings) -> dict[str, str]:
+    """How a container finds the engine; on aws its task definition says the rest."""
+    if settings.aws is not None:
+        return {"TRAINSHED_ENGINE": settings.engine}
+    return {
         "TRAINSHED_ENGINE": settings.engine,
         "TRAINSHED_HOME": str(settings.home),
         "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, settings.model_type_folders)),

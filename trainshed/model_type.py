@@ -87,7 +87,7 @@ class ModelType(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=MODEL_TYPE_PATTERN)]
-    title: str
+    title: str = ""
     description: str = ""
     cpu: Annotated[int, Field(gt=0)]
     """In ECS's units: 1024 is one processor."""
@@ -135,16 +135,33 @@ def read_catalogue(folders: Iterable[Path]) -> Catalogue:
     return catalogue
 
 
+def parse_catalogue(text: str) -> Catalogue:
+    """Read a JSON object of name → model_type.json's content. Raises `InvalidSettings`."""
+    try:
+        contents = dict(from_json(text))
+    except (ValueError, TypeError) as error:
+        raise InvalidSettings(f"The catalogue is not a JSON object: {error}.") from error
+    return {name: _validate(content, name, name) for name, content in contents.items()}
+
+
 def _read(path: Path, name: str) -> ModelType:
     try:
-        return ModelType.model_validate({**from_json(path.read_bytes()), "name": name})
+        content = from_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"{path} is not a valid model type: {error}.") from error
+    return _validate(content, name, path)
+
+
+def _validate(content: object, name: str, where: object) -> ModelType:
+    if not isinstance(content, dict):
+        raise InvalidSettings(f"{where} is not a valid model type: it is no JSON object.")
+    try:
+        return ModelType.model_validate({**content, "name": name})
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
-        raise InvalidSettings(f"{path} is not a valid model type: {problems}.") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise InvalidSettings(f"{path} is not a valid model type: {error}.") from error
+        raise InvalidSettings(f"{where} is not a valid model type: {problems}.") from error
 
 
 def lookup(catalogue: Catalogue, name: str) -> ModelType:

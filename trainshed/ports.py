@@ -95,6 +95,15 @@ class Report(BaseModel):
     """Why the training failed, in the container's own words."""
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """The Pending records."""
+
+    count: int
+    oldest: datetime | None
+    """When the oldest one was asked for."""
+
+
 class Registry(Protocol):
     """One record per model, and the count of slots in use."""
 
@@ -127,6 +136,9 @@ class Registry(Protocol):
     @abstractmethod
     def unfinished(self) -> int:
         """How many records are not terminal. Never grows with history."""
+
+    @abstractmethod
+    def waiting(self) -> Waiting: ...
 
     @abstractmethod
     def newest(
@@ -206,10 +218,27 @@ class ArtifactStore(Protocol):
         """The keys below `prefix`, sorted."""
 
 
+class DatasetStore(Protocol):
+    """Where a training finds its data set."""
+
+    @abstractmethod
+    def place(self, path: Path) -> str:
+        """Put a file or folder where trainings can reach it; give the `dataset` of a request."""
+
+    @abstractmethod
+    def fetch(self, dataset: str, folder: Path) -> Path:
+        """Bring a request's `dataset` into `folder`, or find it where it lies.
+
+        Raises `UnknownDataset`.
+        """
+
+
 class Phase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPED = "stopped"
+    MISSING = "missing"
+    """The launcher says that it knows no such task, or not yet, or not any more."""
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ def _canonical_uuid(text: str) -> str:
         raise ValueError("must be a UUID") from None
 
 
-def _absolute(dataset: str) -> str:
-    if not dataset.startswith("/"):
-        raise ValueError("must be an absolute path")
+def _reachable(dataset: str) -> str:
+    if not dataset.startswith(("/", "s3://")):
+        raise ValueError("must be an absolute path or an s3:// address")
     if any(ord(character) < 32 for character in dataset):
         raise ValueError("must not hold control characters")
     return dataset
@@ -49,7 +49,7 @@ class TrainingRequest(BaseModel):
     model_type: Annotated[str, Field(pattern=MODEL_TYPE_PATTERN)] = "ner"
     epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """None: as many as the model type says."""
-    dataset: Annotated[str, Field(max_length=1024), AfterValidator(_absolute)] | None = None
+    dataset: Annotated[str, Field(max_length=1024), AfterValidator(_reachable)] | None = None
     """None: the sample data set of the model type."""
     hyperparameters: dict[Annotated[str, Field(max_length=64)], Value] = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9)] = 5

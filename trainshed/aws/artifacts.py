@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 
 from trainshed.aws.clients import error_code, in_words
 from trainshed.errors import ArtifactExists
-from trainshed.manifest import FileEntry, check_key
-from trainshed.ports import ArtifactStore
+from trainshed.manifest import check_key
+from trainshed.ports import ArtifactStore, FileEntry
 
 PART_BYTES = 64 << 20
 """Larger files are uploaded in parts of this size."""
 
 _CHUNK_BYTES = 1 << 20
+_ABSENT = ("404", "NoSuchKey")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
@@ -45,9 +46,19 @@ class S3Artifacts(ArtifactStore):
             try:
                 self._s3.download_file(self._bucket, check_key(key), str(path))
             except ClientError as error:
-                if error_code(error) in ("404", "NoSuchKey"):
+                if error_code(error) in _ABSENT:
                     raise FileNotFoundError(key) from None
                 raise
+
+    def read(self, key: str) -> bytes:
+        with in_words(f"The bucket {self._bucket}"):
+            try:
+                found = self._s3.get_object(Bucket=self._bucket, Key=check_key(key))
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    raise FileNotFoundError(key) from None
+                raise
+            return bytes(found["Body"].read())
 
     def entry(self, key: str) -> FileEntry | None:
         with in_words(f"The bucket {self._bucket}"):
@@ -56,7 +67,7 @@ class S3Artifacts(ArtifactStore):
                     Bucket=self._bucket, Key=check_key(key), ChecksumMode="ENABLED"
                 )
             except ClientError as error:
-                if error_code(error) in ("404", "NoSuchKey"):
+                if error_code(error) in _ABSENT:
                     return None
                 raise
             checksum = str(head.get("ChecksumSHA256", ""))
@@ -88,7 +99,7 @@ class S3Artifacts(ArtifactStore):
         where = {"Bucket": self._bucket, "Key": key}
         upload = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
         try:
-            parts = []
+            parts: list[dict[str, Any]] = []
             with path.open("rb") as file:
                 while content := file.read(self._part_bytes):
                     number = len(parts) + 1

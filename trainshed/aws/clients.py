@@ -12,7 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from trainshed.errors import StorageUnavailable
 
-_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60
+)
 
 
 def client(service: str) -> Any:

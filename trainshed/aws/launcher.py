@@ -150,9 +150,7 @@ class EcsLauncher(Launcher):
                     "assignPublicIp": "ENABLED" if placement.assign_public_ip else "DISABLED",
                 }
             },
-            "overrides": {
-                "containerOverrides": [{"name": CONTAINER, "environment": environment}]
-            },
+            "overrides": {"containerOverrides": [{"name": CONTAINER, "environment": environment}]},
             "tags": [
                 {"key": "trainshed:model", "value": model_id},
                 {"key": "trainshed:attempt", "value": attempt},
@@ -166,7 +164,7 @@ def state_of(task: dict[str, Any]) -> TaskState:
     if task["lastStatus"] != "STOPPED":
         running = task["lastStatus"] in ("RUNNING", "DEACTIVATING", "STOPPING")
         return TaskState(Phase.RUNNING if running else Phase.STARTING)
-    container = next((c for c in task["containers"] if c["name"] == CONTAINER), {})
+    container: dict[str, Any] = next((c for c in task["containers"] if c["name"] == CONTAINER), {})
     reason = container.get("reason") or task.get("stoppedReason") or ""
     return TaskState(
         Phase.STOPPED,

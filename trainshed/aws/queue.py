@@ -39,12 +39,13 @@ class SqsQueue(Queue):
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=min(limit, BATCH),
                 WaitTimeSeconds=WAIT_SECONDS,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         return [
             Message(
                 message_id=message["MessageId"],
                 body=message["Body"],
+                sent_at=_sent_at(message),
                 receives=int(message["Attributes"]["ApproximateReceiveCount"]),
                 receipt=message["ReceiptHandle"],
             )
@@ -89,15 +90,14 @@ class SqsQueue(Queue):
         newest.sort(key=lambda letter: letter.died_at, reverse=True)
         return newest[:limit]
 
-    def redrive(self, message_ids: Collection[str] | None) -> list[str]:
-        redriven: list[str] = []
+    def redrive(self, message_ids: Collection[str] | None) -> dict[str, str]:
+        redriven: dict[str, str] = {}
         for raw in self._browse():
             letter = _dead_letter(raw)
             if message_ids is not None and letter.message_id not in message_ids:
                 continue
             if letter.message_id not in redriven:
-                self.send(letter.body)
-                redriven.append(letter.message_id)
+                redriven[letter.message_id] = self.send(letter.body)
             with in_words("The dead-letter queue"):
                 self._sqs.delete_message(
                     QueueUrl=self._dead_letter_url, ReceiptHandle=raw["ReceiptHandle"]
@@ -130,7 +130,11 @@ class SqsQueue(Queue):
     def _show_again(self, messages: list[dict[str, Any]]) -> None:
         for start in range(0, len(messages), BATCH):
             entries = [
-                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+                {
+                    "Id": str(index),
+                    "ReceiptHandle": message["ReceiptHandle"],
+                    "VisibilityTimeout": 0,
+                }
                 for index, message in enumerate(messages[start : start + BATCH])
             ]
             # One that has been deleted fails alone, inside of the answer.
@@ -142,7 +146,6 @@ class SqsQueue(Queue):
 
 def _dead_letter(raw: dict[str, Any]) -> DeadLetter:
     attributes = raw.get("MessageAttributes", {})
-    sent = int(raw["Attributes"]["SentTimestamp"]) / 1000
     return DeadLetter(
         message_id=attributes.get(_ORIGINAL_ID, {}).get("StringValue", raw["MessageId"]),
         body=raw["Body"],
@@ -150,8 +153,12 @@ def _dead_letter(raw: dict[str, Any]) -> DeadLetter:
         reason=attributes.get(_REASON, {}).get(
             "StringValue", "received too many times, never dealt with"
         ),
-        died_at=datetime.fromtimestamp(sent, UTC),
+        died_at=_sent_at(raw),
     )
+
+
+def _sent_at(raw: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(int(raw["Attributes"]["SentTimestamp"]) / 1000, UTC)
 
 
 def _attribute(text: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from trainshed.aws.clients import error_code, in_words
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
-from trainshed.ports import Registry, Report
+from trainshed.ports import Registry, Report, Waiting
 from trainshed.record import ModelRecord, Status
 
 REPORT_DAYS = 90
@@ -100,17 +100,26 @@ class DynamoRegistry(Registry):
         )
 
     def unfinished(self) -> int:
-        return sum(
-            page["Count"]
-            for state in (_PENDING, _SLOT)
-            for page in self._pages(
+        return self._count(_PENDING) + self._count(_SLOT)
+
+    def waiting(self) -> Waiting:
+        count = self._count(_PENDING)
+        # The index is by priority first: the oldest of all is the oldest of one priority.
+        oldest = [
+            record.created_at
+            for priority in range(10 if count else 0)
+            for record in self._records(
+                1,
                 IndexName="by_state",
-                KeyConditionExpression="#state = :state",
+                KeyConditionExpression="#state = :state AND begins_with(state_order, :priority)",
                 ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={":state": {"S": state}},
-                Select="COUNT",
+                ExpressionAttributeValues={
+                    ":state": {"S": _PENDING},
+                    ":priority": {"S": f"{priority}#"},
+                },
             )
-        )
+        ]
+        return Waiting(count, min(oldest, default=None))
 
     def newest(
         self, limit: int, status: Status | None = None, name: str | None = None
@@ -159,6 +168,18 @@ class DynamoRegistry(Registry):
             if item:
                 found[attempt] = Report.model_validate_json(item["report"])
         return found
+
+    def _count(self, state: str) -> int:
+        return sum(
+            page["Count"]
+            for page in self._pages(
+                IndexName="by_state",
+                KeyConditionExpression="#state = :state",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":state": {"S": state}},
+                Select="COUNT",
+            )
+        )
 
     def _get(self, key: str) -> dict[str, Any]:
         with in_words("The registry"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.local.database import Database
-from trainshed.ports import Registry, Report
+from trainshed.ports import Registry, Report, Waiting
 from trainshed.record import ModelRecord, Status
 
 
@@ -64,6 +64,13 @@ class LocalRegistry(Registry):
 
     def unfinished(self) -> int:
         return self._count("unfinished = 1")
+
+    def waiting(self) -> Waiting:
+        with self._database.reading() as db:
+            count, oldest = db.execute(
+                "SELECT count(*), min(created_at) FROM models WHERE status = 'Pending'"
+            ).fetchone()
+        return Waiting(count, None if oldest is None else datetime.fromtimestamp(oldest, UTC))
 
     def newest(
         self, limit: int, status: Status | None = None, name: str | None = None

@@ -1,0 +1,64 @@
+"""What a tick leaves behind, as numbers, and as CloudWatch's embedded metric format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from queue_consumer.tick import Outcome
+from trainshed.engine import Engine
+from trainshed.record import Cause, Status
+from trainshed.settings import Settings
+
+NAMESPACE = "Trainshed"
+
+_UNITS = {"oldest_pending_seconds": "Seconds"}
+
+
+def measure(
+    engine: Engine, settings: Settings, outcome: Outcome, now: datetime
+) -> dict[str, int | float]:
+    """Name → number. Failures are counted by cause, those that are retried too."""
+    running = engine.registry.slots_in_use()
+    waiting = engine.registry.waiting()
+    causes = Counter(
+        record.cause
+        for record in outcome.ended
+        if record.cause is not None and record.status in (Status.FAILED, Status.PENDING)
+    )
+    completed = sum(record.status is Status.COMPLETED for record in outcome.ended)
+    return {
+        "queued": engine.queue.depth(),
+        "pending": waiting.count,
+        "oldest_pending_seconds": (
+            max(0.0, (now - waiting.oldest).total_seconds()) if waiting.oldest else 0.0
+        ),
+        "running": running,
+        "slots_free": max(0, settings.cap - running),
+        "taken_in": outcome.taken_in,
+        "launches": outcome.launches,
+        "completed": completed,
+        "failures": causes.total(),
+        **{f"failures_{cause.name.lower()}": causes[cause] for cause in Cause},
+    }
+
+
+def embedded_metrics(measured: Mapping[str, int | float], now: datetime) -> dict[str, Any]:
+    """One log line of AWS's specification "CloudWatch embedded metric format"."""
+    return {
+        "_aws": {
+            "Timestamp": int(now.timestamp() * 1000),
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [[]],
+                    "Metrics": [
+                        {"Name": name, "Unit": _UNITS.get(name, "Count")} for name in measured
+                    ],
+                }
+            ],
+        },
+        **measured,
+    }
