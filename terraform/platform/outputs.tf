@@ -21,6 +21,16 @@ output "consumer_rules" {
   value       = [for rule in aws_cloudwatch_event_rule.consumer : rule.name]
 }
 
+output "region" {
+  description = "The region of it all."
+  value       = local.region
+}
+
+output "training_families" {
+  description = "The families of the trainings' task definitions."
+  value       = [for definition in aws_ecs_task_definition.training : definition.family]
+}
+
 output "cluster" {
   description = "The ECS cluster."
   value       = aws_ecs_cluster.this.name

@@ -4,6 +4,7 @@ resource "aws_ecs_service" "this" {
   cluster                            = data.aws_ecs_cluster.this.arn
   task_definition                    = aws_ecs_task_definition.this.arn
   desired_count                      = var.min_servers
+  launch_type                        = "FARGATE"
   platform_version                   = "LATEST"
   availability_zone_rebalancing      = "ENABLED"
   deployment_minimum_healthy_percent = 100
@@ -11,11 +12,6 @@ resource "aws_ecs_service" "this" {
   health_check_grace_period_seconds  = 120
   propagate_tags                     = "SERVICE"
   enable_ecs_managed_tags            = true
-
-  capacity_provider_strategy {
-    capacity_provider = "FARGATE"
-    weight            = 1
-  }
 
   network_configuration {
     subnets          = local.platform.task_subnets

@@ -87,8 +87,7 @@ class EcsTasks:
                 if task["clusterArn"] == cluster
                 and task["desiredStatus"] == given.get("desiredStatus", "RUNNING")
                 and task["startedBy"] == given.get("startedBy", task["startedBy"])
-                and task["group"]
-                in (f"family:{given.get('family')}", given.get("family", task["group"]))
+                and _family(task) == given.get("family", _family(task))
             ]
         start = int(given.get("nextToken") or 0)
         end = start + int(given.get("maxResults") or PAGE)
@@ -320,6 +319,10 @@ def _new_task(given: Document, cluster: Any, definition: Any, account: str) -> D
     else:
         task["launchType"] = given.get("launchType", "EC2")
     return task
+
+
+def _family(task: Document) -> str:
+    return str(task["group"]).removeprefix("family:")
 
 
 def _of_container(status: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,10 +44,36 @@ class MotoServer:
             "AWS_MAX_ATTEMPTS": "2",
         }
 
-    def client(self, service: str) -> Any:
-        return boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
-        ).client(service, endpoint_url=self.url, config=_PATIENCE)
+    def client(self, service: str, role: str | None = None) -> Any:
+        """A client with all permissions, or those of a role (its ARN)."""
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        if role is not None:
+            assumed = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")
+            keys = {
+                "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+                "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+                "aws_session_token": assumed["Credentials"]["SessionToken"],
+            }
+        return boto3.session.Session(region_name=REGION, **keys).client(
+            service, endpoint_url=self.url, config=_PATIENCE
+        )
+
+    @contextmanager
+    def permissions_checked(self) -> Iterator[None]:
+        """Meanwhile every call needs a role that allows it, as far as moto can tell: it takes no
+        notice of most conditions. Whoever has no role is refused."""
+        self._check_after(0)
+        try:
+            yield
+        finally:
+            self._check_after(float("inf"))
+
+    def _check_after(self, calls: float) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/moto-api/reset-auth", data=str(calls).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=60):
+            pass
 
 
 @contextmanager

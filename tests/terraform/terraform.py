@@ -83,11 +83,20 @@ class Stack:
     name: str
     label: str
 
+    @property
+    def folder(self) -> Path:
+        return self.workspace.folder / "terraform" / self.name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What terraform needs to find this stack's state, beside the workspace's environment."""
+        return {"TF_DATA_DIR": str(self._path("terraform"))}
+
     def run(self, *arguments: str) -> str:
         """Run a command and give its output. Raises `TerraformError`."""
         done = subprocess.run(
-            ["terraform", f"-chdir={self.workspace.folder / 'terraform' / self.name}", *arguments],
-            env={**self.workspace.environment, "TF_DATA_DIR": str(self._path("terraform"))},
+            ["terraform", f"-chdir={self.folder}", *arguments],
+            env={**self.workspace.environment, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
