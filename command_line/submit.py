@@ -89,6 +89,8 @@ def _submit_message(session: Session, content: bytes) -> str:
 
 
 def _locate(dataset: str) -> str:
+    if not dataset:  # an unset variable of a script, most often; it would mean this folder
+        raise InvalidRequest("--dataset is empty.")
     try:
         path = Path(dataset).expanduser().absolute()
         path.stat()
