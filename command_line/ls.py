@@ -16,6 +16,8 @@ from trainshed.record import Status
 @output_option
 def command(status: str | None, name: str | None, limit: int, output: str) -> None:
     """List models, the newest first."""
+    if name is not None:  # a shell may hand over bytes that are no text, and so nobody's name
+        name = name.encode("utf-8", "replace").decode("utf-8")
     with open_session() as session:
         wanted = Status(status) if status else None
         records = session.engine.registry.newest(limit, status=wanted, name=name)

@@ -89,6 +89,8 @@ def _submit_message(session: Session, content: bytes) -> str:
 
 
 def _locate(session: Session, dataset: str) -> str:
+    if not dataset:  # an unset variable of a script, most often; it would mean this folder
+        raise InvalidRequest("--dataset is empty.")
     if dataset.startswith("s3://"):
         return dataset
     try:

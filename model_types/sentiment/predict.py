@@ -87,6 +87,6 @@ def result(labels: Sequence[str], scores: npt.NDArray[np.float32]) -> Json:
     return {
         "sentiment": labels[int(scores.argmax())],
         "scores": {
-            label: round(float(score), 4) for label, score in zip(labels, scores, strict=True)
+            label: round(float(score), 6) for label, score in zip(labels, scores, strict=True)
         },
     }

@@ -83,7 +83,7 @@ def publish_artifact(tmp_path: Path) -> Callable[..., Home]:
         output, path = tmp_path / "output", tmp_path / "home"
         write_artifact(output, **options)  # type: ignore[arg-type]
         store = open_artifacts(Settings.from_environment({"TRAINSHED_HOME": str(path)}))
-        publish(store, PREFIX, output, MODEL_ID, "echo", 1, CREATED_AT)
+        publish(store, output, MODEL_ID, "echo", 1, CREATED_AT)
         return Home(path, digest_of((output / MANIFEST_NAME).read_bytes()))
 
     return make

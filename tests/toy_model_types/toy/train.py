@@ -1,0 +1,69 @@
+"""A training without a framework, which does what its hyperparameters tell it to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from model_types import InvalidData, Progress, TrainingJob
+
+GATE_SECONDS = 60.0
+"""How long a gate is waited for at most, so that a failing test ends."""
+
+
+def train(job: TrainingJob) -> None:
+    options = job.hyperparameters
+    if options["stubborn"]:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(options["says"] or "training", flush=True)  # noqa: T201
+    _note(str(options["ledger"]), "begin")
+    for epoch in range(1, job.epochs + 1):
+        time.sleep(float(options["seconds"]))
+        job.report(Progress(epoch, job.epochs, 1 / epoch, 1 - 1 / epoch, "luck", 10.0, 0.0))
+    _wait_for(str(options["gate"]))
+    _end(str(options["ending"]), job.output, int(options["bytes"]))
+    (job.output / "words.json").write_text(
+        json.dumps(sorted(path.name for path in job.dataset.iterdir())), encoding="utf-8"
+    )
+    _note(str(options["ledger"]), "end")
+
+
+def _end(ending: str, output: Path, size: int) -> None:
+    match ending:
+        case "error":
+            raise ArithmeticError("the loss is not a number")
+        case "invalid data":
+            raise InvalidData("line 3 has no tag")
+        case "exit code":
+            os._exit(7)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "no file":
+            os._exit(0)
+        case "evil file":
+            (output / "a file with spaces").touch()
+    (output / "model.bin").write_bytes(b"x" * size)
+
+
+def _note(ledger: str, what: str) -> None:
+    """One line per event, appended whole: event, modelId, attempt, process id, time."""
+    if ledger:
+        entry = {
+            "event": what,
+            "model_id": os.environ["TRAINSHED_MODEL_ID"],
+            "attempt": int(os.environ["TRAINSHED_ATTEMPT"]),
+            "pid": os.getpid(),
+            "at": time.monotonic(),
+        }
+        handle = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, f"{json.dumps(entry)}\n".encode())
+        os.close(handle)
+
+
+def _wait_for(gate: str) -> None:
+    deadline = time.monotonic() + GATE_SECONDS
+    while gate and not Path(gate).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)

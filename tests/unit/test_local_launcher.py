@@ -1,0 +1,206 @@
+"""The local launcher's supervisors: killed, doubled, or unable to start."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.building import launch_for, pending_record, wait_until
+from trainshed.errors import LaunchUncertain
+from trainshed.local.launcher import LocalLauncher
+from trainshed.ports import Phase, TaskState
+from trainshed.record import Cause, Launch
+
+SLEEPER = "import time; print('begun', flush=True); time.sleep(120)"
+
+
+@pytest.fixture
+def launch() -> Launch:
+    return launch_for(pending_record())
+
+
+def launcher_of(tmp_path: Path, program: str, grace_seconds: float = 0.2) -> LocalLauncher:
+    command = (sys.executable, "-c", program)
+    return LocalLauncher(tmp_path / "tasks", grace_seconds, command=command)
+
+
+def stopped(launcher: LocalLauncher, task: str) -> TaskState:
+    wait_until(lambda: launcher.describe([task])[task].phase is Phase.STOPPED, "it stops")
+    return launcher.describe([task])[task]
+
+
+def begin(launcher: LocalLauncher, launch: Launch) -> str:
+    task = launcher.launch(launch)
+    wait_until(lambda: launcher.log(task).text != "", "it begins")
+    return task
+
+
+def supervisor_of(tmp_path: Path, task: str) -> psutil.Process:
+    return psutil.Process(int((tmp_path / "tasks" / task / "started").read_text()))
+
+
+def test_a_killed_supervisor_takes_its_training_along_and_is_a_lost_host(
+    tmp_path: Path, launch: Launch
+) -> None:
+    launcher = launcher_of(tmp_path, SLEEPER)
+    task = begin(launcher, launch)
+    supervisor = supervisor_of(tmp_path, task)
+    [training] = supervisor.children()
+    supervisor.kill()
+    state = stopped(launcher, task)
+    assert (state.exit_code, state.cause) == (None, Cause.HOST_LOST)
+    wait_until(lambda: not alive(training), "the training dies too")
+    assert launcher.launch(launch) == task, "the attempt is over: it is not started again"
+    assert stopped(launcher, task) == state
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_while_a_training_lives_its_task_runs(tmp_path: Path, launch: Launch) -> None:
+    launcher = launcher_of(tmp_path, SLEEPER)
+    task = begin(launcher, launch)
+    supervisor = supervisor_of(tmp_path, task)
+    [training] = supervisor.children()
+    training.suspend()
+    supervisor.suspend()
+    assert launcher.describe([task]) == {task: TaskState(Phase.RUNNING)}
+    supervisor.resume()
+    training.kill()
+    assert stopped(launcher, task).exit_code == 128 + signal.SIGKILL
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_task_leaves_no_temporary_files(tmp_path: Path, launch: Launch) -> None:
+    launcher = launcher_of(
+        tmp_path,
+        "import tempfile, os; print(tempfile.gettempdir() == os.getcwd());"
+        "tempfile.mkstemp(); open('here', 'w')",
+    )
+    task = launcher.launch(launch)
+    assert stopped(launcher, task).exit_code == 0
+    assert launcher.log(task).text == "True\n"
+    wait_until(lambda: not (tmp_path / "tasks" / task / "work").exists(), "its folder goes")
+
+
+def test_each_training_gets_its_share_of_the_processors(tmp_path: Path, launch: Launch) -> None:
+    program = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    launcher = LocalLauncher(
+        tmp_path / "tasks", 1.0, threads=3, command=(sys.executable, "-c", program)
+    )
+    task = launcher.launch(launch)
+    stopped(launcher, task)
+    assert launcher.log(task).text == "3\n"
+
+
+def test_a_folder_that_cannot_be_made_leaves_the_launch_open(
+    tmp_path: Path, launch: Launch
+) -> None:
+    (tmp_path / "tasks").touch()
+    with pytest.raises(LaunchUncertain, match="could not be started"):
+        launcher_of(tmp_path, "pass").launch(launch)
+
+
+def test_a_supervisor_that_fails_leaves_the_launch_open_and_says_why(
+    tmp_path: Path, launch: Launch
+) -> None:
+    folder = tmp_path / "tasks" / launch.token
+    (folder / "lock").mkdir(parents=True)
+    launcher = launcher_of(tmp_path, "pass")
+    with pytest.raises(LaunchUncertain, match=r"see .*supervisor\.log"):
+        launcher.launch(launch)
+    assert launcher.find(launch.token) is None
+    assert launcher.describe([launch.token]) == {}
+    assert "IsADirectoryError" in (folder / "supervisor.log").read_text()
+    (folder / "lock").rmdir()
+    task = launcher.launch(launch)
+    assert stopped(launcher, task).exit_code == 0, "it can be tried again"
+
+
+class LaunchInThread:
+    def __init__(self, launcher: LocalLauncher, launch: Launch) -> None:
+        self._launcher = launcher
+        self._launch = launch
+        self.task: str | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.task = self._launcher.launch(self._launch)
+
+    @property
+    def is_over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def join(self) -> None:
+        self._thread.join(timeout=60)
+        assert self.is_over
+
+
+@pytest.mark.parametrize("first_marks_it", [True, False])
+def test_a_second_supervisor_waits_until_the_first_has_started_or_died(
+    tmp_path: Path, launch: Launch, first_marks_it: bool
+) -> None:
+    """The test is the first supervisor: it has the lock, and then marks the start, or dies."""
+    ledger = tmp_path / "ledger"
+    launcher = launcher_of(tmp_path, f"open({str(ledger)!r}, 'a').write('x')")
+    folder = tmp_path / "tasks" / launch.token
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        launching = LaunchInThread(launcher, launch)
+        wait_until(lambda: second_supervisor_of(folder) is not None, "the second one is there")
+        assert not launching.is_over
+        if first_marks_it:
+            (folder / "started").write_text(str(os.getpid()))
+            launching.join()
+            assert launcher.describe([launch.token]) == {launch.token: TaskState(Phase.RUNNING)}
+    launching.join()
+    assert launching.task == launch.token
+    state = stopped(launcher, launch.token)
+    if first_marks_it:
+        assert (state.cause, ledger.exists()) == (Cause.HOST_LOST, False)
+    else:
+        assert (state.exit_code, ledger.read_text()) == (0, "x")
+
+
+def second_supervisor_of(folder: Path) -> psutil.Process | None:
+    """The supervisor proper, which the process that the launcher started has left behind."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if str(folder) in process.cmdline() and process.parent() != psutil.Process():
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def test_a_launch_description_that_is_there_is_not_changed(tmp_path: Path, launch: Launch) -> None:
+    folder = tmp_path / "tasks" / launch.token
+    first = launcher_of(tmp_path, "print('first')")
+    (folder / "lock").mkdir(parents=True)
+    with pytest.raises(LaunchUncertain):
+        first.launch(launch)
+    before = json.loads((folder / "launch.json").read_text())
+    (folder / "lock").rmdir()
+    second = launcher_of(tmp_path, "print('second')")
+    task = second.launch(launch)
+    stopped(second, task)
+    assert json.loads((folder / "launch.json").read_text()) == before
+    assert second.log(task).text == "first\n"
+
+
+def test_a_task_id_that_is_none_is_no_path(tmp_path: Path) -> None:
+    launcher = launcher_of(tmp_path, "pass")
+    for task in ("../x", "", "A" * 64, "0" * 63, "0" * 64 + "\n"):
+        with pytest.raises(ValueError, match="not the id of a local task"):
+            launcher.find(task)

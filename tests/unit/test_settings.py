@@ -1,0 +1,116 @@
+"""Settings from the environment: defaults, values, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trainshed.environment import read_environment, switch, variable
+from trainshed.errors import InvalidSettings
+from trainshed.settings import Settings
+
+
+def test_the_defaults() -> None:
+    settings = Settings.from_environment({})
+    assert (settings.engine, settings.cap) == ("local", 2)
+    assert settings.home == Path(".trainshed").absolute()
+    assert settings == Settings()
+    [folder] = settings.model_type_folders
+    assert folder.name == "model_types"
+    assert not settings.allow_downloads
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    environ = {"TRAINSHED_CAP": "", "TRAINSHED_HOME": "", "TRAINSHED_MODEL_TYPES": ""}
+    assert Settings.from_environment(environ) == Settings()
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    settings = Settings.from_environment(
+        {
+            "TRAINSHED_ENGINE": "local",
+            "TRAINSHED_HOME": str(tmp_path / "home"),
+            "TRAINSHED_CAP": "3",
+            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, folders)),
+            "TRAINSHED_TICK_SECONDS": "0.5",
+            "TRAINSHED_VISIBILITY_SECONDS": "7",
+            "TRAINSHED_MAX_RECEIVES": "8",
+            "TRAINSHED_RETRY_SECONDS": "9",
+            "TRAINSHED_STOP_GRACE_SECONDS": "1.5",
+            "TRAINSHED_ALLOW_DOWNLOADS": "1",
+            "SOMETHING_ELSE": "is none of our business",
+        }
+    )
+    assert settings == Settings(
+        engine="local",
+        home=tmp_path / "home",
+        cap=3,
+        model_type_folders=tuple(folders),
+        tick_seconds=0.5,
+        visibility_seconds=7.0,
+        max_receives=8,
+        retry_seconds=9.0,
+        stop_grace_seconds=1.5,
+        allow_downloads=True,
+    )
+
+
+def test_a_relative_home_is_taken_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_environment({"TRAINSHED_HOME": "x"}).home == tmp_path / "x"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings.from_environment({"TRAINSHED_HOME": "~/y"}).home == tmp_path / "y"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("TRAINSHED_ENGINE", "gcp", "it must be local"),
+        ("TRAINSHED_CAP", "0", "it must be a whole number from 1 to 10000"),
+        ("TRAINSHED_CAP", "-1", "whole number"),
+        ("TRAINSHED_CAP", "two", "whole number"),
+        ("TRAINSHED_CAP", "2.0", "whole number"),
+        ("TRAINSHED_CAP", " 2", "whole number"),
+        ("TRAINSHED_CAP", "\u0662", "whole number"),
+        ("TRAINSHED_CAP", "10001", "whole number"),
+        ("TRAINSHED_MAX_RECEIVES", "0", "whole number"),
+        ("TRAINSHED_TICK_SECONDS", "0", "it must be a number of seconds above 0"),
+        ("TRAINSHED_TICK_SECONDS", "-1", "above 0"),
+        ("TRAINSHED_TICK_SECONDS", "nan", "above 0"),
+        ("TRAINSHED_TICK_SECONDS", "inf", "above 0"),
+        ("TRAINSHED_TICK_SECONDS", "soon", "above 0"),
+        ("TRAINSHED_VISIBILITY_SECONDS", "1e99", "above 0"),
+        ("TRAINSHED_ALLOW_DOWNLOADS", "yes", "it must be 0 or 1"),
+        ("TRAINSHED_HOME", "~nobody-of-this-name/x", "home"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, text: str, complaint: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment({name: text})
+    assert str(caught.value).startswith(f"{name}={text!r} is wrong: it ")
+    assert complaint in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Example:
+    needed: bool = variable("NEEDED", switch, "whether it is needed")
+    made: list[int] = variable("MADE", lambda text: [int(text)], "a list", list)  # noqa: RUF009
+
+
+def test_a_variable_without_a_default_is_required() -> None:
+    with pytest.raises(InvalidSettings, match="NEEDED is not set: whether it is needed"):
+        read_environment(Example, {})
+    with pytest.raises(InvalidSettings, match="NEEDED is not set"):
+        read_environment(Example, {"NEEDED": ""})
+    assert read_environment(Example, {"NEEDED": "0"}) == Example(needed=False, made=[])
+
+
+def test_a_default_that_is_made_is_made_anew() -> None:
+    one, other = (read_environment(Example, {"NEEDED": "1"}) for _ in range(2))
+    assert one.made is not other.made
