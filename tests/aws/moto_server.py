@@ -70,7 +70,9 @@ class MotoServer:
 
     def _check_after(self, calls: float) -> None:
         request = urllib.request.Request(
-            f"{self.url}/moto-api/reset-auth", data=str(calls).encode(), method="POST"
+            f"{self.url}/moto-api/reset-auth",
+            data=str(calls).encode(),
+            headers={"Content-Type": "text/plain"},
         )
         with urllib.request.urlopen(request, timeout=60):
             pass

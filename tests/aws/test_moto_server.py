@@ -279,6 +279,28 @@ def test_a_conditional_bucket_policy_does_not_deny_all(server: MotoServer) -> No
     assert len(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]) == 2
 
 
+def test_permissions_are_checked_on_demand(server: MotoServer) -> None:
+    bucket = uuid.uuid4().hex
+    trust = {"Version": "2012-10-17", "Statement": []}
+    allow = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/a/*"}
+    iam = server.client("iam")
+    role = iam.create_role(RoleName=bucket, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(
+        RoleName=bucket,
+        PolicyName="policy",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    server.client("s3").create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    s3 = server.client("s3", role=role["Arn"])
+    with server.permissions_checked():
+        s3.put_object(Bucket=bucket, Key="a/b", Body=b"")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
+    s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
+
+
 def test_the_server_is_gone_after_its_with(tmp_path: Path) -> None:
     with moto_server(tmp_path / "log") as server:
         os.kill(server.pid, 0)
