@@ -56,22 +56,31 @@ resource "aws_iam_role_policy_attachment" "github" {
   policy_arn = "arn:${local.partition}:iam::aws:policy/${each.value}"
 }
 
-# PowerUserAccess leaves IAM out: the platform's own roles, and no others.
+# PowerUserAccess leaves IAM out. This adds the platform's own roles and no others, though whoever
+# writes a role's policy can let it do anything: what is on main is trusted with the account.
 resource "aws_iam_role_policy" "github_deploy" {
   count = local.github ? 1 : 0
 
   name   = "roles"
   role   = aws_iam_role.github["deploy"].id
-  policy = data.aws_iam_policy_document.github_deploy.json
+  policy = data.aws_iam_policy_document.github_deploy[0].json
 }
 
 data "aws_iam_policy_document" "github_deploy" {
+  count = local.github ? 1 : 0
+
   statement {
     sid = "ThePlatformsRoles"
     actions = [
+      "iam:AddRoleToInstanceProfile",
+      "iam:AttachRolePolicy",
+      "iam:CreateInstanceProfile",
       "iam:CreateRole",
+      "iam:DeleteInstanceProfile",
       "iam:DeleteRole",
       "iam:DeleteRolePolicy",
+      "iam:DetachRolePolicy",
+      "iam:GetInstanceProfile",
       "iam:GetRole",
       "iam:GetRolePolicy",
       "iam:ListAttachedRolePolicies",
@@ -80,12 +89,23 @@ data "aws_iam_policy_document" "github_deploy" {
       "iam:ListRoleTags",
       "iam:PassRole",
       "iam:PutRolePolicy",
+      "iam:RemoveRoleFromInstanceProfile",
+      "iam:TagInstanceProfile",
       "iam:TagRole",
       "iam:UntagRole",
       "iam:UpdateAssumeRolePolicy",
       "iam:UpdateRole",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/${var.name}-*"]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:role/${var.name}-*",
+      "arn:${local.partition}:iam::${local.account}:instance-profile/${var.name}-*",
+    ]
+  }
+
+  statement {
+    sid       = "SeeWhoGitHubIs"
+    actions   = ["iam:GetOpenIDConnectProvider"]
+    resources = [local.github_provider_arn]
   }
 
   statement {

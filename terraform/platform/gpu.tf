@@ -81,7 +81,7 @@ resource "aws_launch_template" "gpu" {
 data "aws_ssm_parameter" "gpu_image" {
   count = local.gpu ? 1 : 0
 
-  name = "/aws/service/ecs/optimized-ami/amazon-linux-2/gpu/recommended/image_id"
+  name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
 }
 
 resource "aws_iam_instance_profile" "gpu" {

@@ -68,9 +68,11 @@ data "aws_iam_policy_document" "consumer" {
   }
 
   statement {
-    sid       = "LaunchTrainings"
-    actions   = ["ecs:RunTask"]
-    resources = [for definition in aws_ecs_task_definition.training : "${definition.arn_without_revision}:*"]
+    sid     = "LaunchTrainings"
+    actions = ["ecs:RunTask"]
+    resources = flatten([
+      for definition in aws_ecs_task_definition.training : [definition.arn_without_revision, "${definition.arn_without_revision}:*"]
+    ])
 
     condition {
       test     = "ArnEquals"

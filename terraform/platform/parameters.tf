@@ -5,7 +5,6 @@ resource "aws_ssm_parameter" "serving" {
   #checkov:skip=CKV_AWS_337:Names and addresses, no secret
   name = "/${var.name}/serving"
   type = "String"
-  tier = "Intelligent-Tiering"
 
   value = jsonencode({
     artifact_bucket    = aws_s3_bucket.this["artifacts"].id

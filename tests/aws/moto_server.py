@@ -60,8 +60,8 @@ class MotoServer:
 
     @contextmanager
     def permissions_checked(self) -> Iterator[None]:
-        """Meanwhile every call needs a role that allows it, as far as moto can tell: it takes no
-        notice of most conditions. Whoever has no role is refused."""
+        """Meanwhile every call needs a role that allows it, and whoever has none is refused. This
+        works for S3, SQS and DynamoDB; for other services moto sees no resources, only `*`."""
         self._check_after(0)
         try:
             yield

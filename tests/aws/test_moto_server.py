@@ -282,22 +282,38 @@ def test_a_conditional_bucket_policy_does_not_deny_all(server: MotoServer) -> No
 def test_permissions_are_checked_on_demand(server: MotoServer) -> None:
     bucket = uuid.uuid4().hex
     trust = {"Version": "2012-10-17", "Statement": []}
+    table = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{bucket}"
     allow = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/a/*"}
+    put = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table}
     iam = server.client("iam")
     role = iam.create_role(RoleName=bucket, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     iam.put_role_policy(
         RoleName=bucket,
         PolicyName="policy",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow, put]}),
     )
     server.client("s3").create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    s3 = server.client("s3", role=role["Arn"])
+    server.client("dynamodb").create_table(
+        TableName=bucket,
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    s3, dynamodb = (server.client(service, role=role["Arn"]) for service in ("s3", "dynamodb"))
+    item = {"TableName": bucket, "Item": {"k": {"S": "k"}}}
+    key = {"TableName": bucket, "Key": {"k": {"S": "k"}}}
     with server.permissions_checked():
         s3.put_object(Bucket=bucket, Key="a/b", Body=b"")
         with pytest.raises(ClientError, match="AccessDenied"):
             s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
+        dynamodb.put_item(**item)
+        dynamodb.transact_write_items(TransactItems=[{"Put": item}])
+        with pytest.raises(ClientError, match=r"not authorized.*dynamodb:DeleteItem"):
+            dynamodb.transact_write_items(TransactItems=[{"Put": item}, {"Delete": key}])
+        with pytest.raises(ClientError, match=r"not authorized.*dynamodb:GetItem"):
+            dynamodb.get_item(**key)
     s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
 
 

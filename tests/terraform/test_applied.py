@@ -14,7 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.aws.ecs_stage import EcsStage
+from tests.building import NOW, pending_record, reserved
+from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
+from trainshed.aws.queue import SqsQueue
+from trainshed.aws.registry import DynamoRegistry
+from trainshed.errors import TrainshedError
 from trainshed.record import Launch
 
 from .conftest import Platform
@@ -186,6 +191,43 @@ def test_the_consumer_hands_on_the_two_roles_of_a_task_and_only_to_tasks(
     }
 
 
+def test_the_consumer_may_do_what_its_adapters_do(platform: Platform) -> None:
+    iam = platform.server.client("iam")
+    role = iam.get_role(RoleName="trainshed-consumer")["Role"]["Arn"]
+    environment = environment_of(platform)
+    sqs, dynamodb, s3 = (
+        platform.server.client(service, role=role) for service in ("sqs", "dynamodb", "s3")
+    )
+    requests, dead_letters = (
+        environment[name] for name in ("TRAINSHED_QUEUE_URL", "TRAINSHED_DEAD_LETTER_QUEUE_URL")
+    )
+    queue = SqsQueue(sqs, requests, dead_letters)
+    registry = DynamoRegistry(dynamodb, environment["TRAINSHED_TABLE"])
+    artifacts = S3Artifacts(s3, environment["TRAINSHED_ARTIFACT_BUCKET"])
+    pending = pending_record()
+    for body in ("taken", "buried"):
+        platform.server.client("sqs").send_message(QueueUrl=requests, MessageBody=body)
+    with platform.server.permissions_checked():
+        assert queue.depth() == 2
+        taken, buried = (queue.receive(1)[0] for _ in range(2))
+        queue.delete(taken)
+        queue.bury(buried, "It is of no use.")
+        assert registry.put_new(pending)
+        registry.replace(pending, reserved(pending), cap=1)
+        assert registry.slots_in_use() == len(registry.holding()) == registry.unfinished() == 1
+        assert registry.ready(10, NOW) == []
+        assert registry.reports([(pending.model_id, 1)]) == {}
+        assert artifacts.entry("models/nothing/1/manifest.json") is None
+        with pytest.raises(TrainshedError, match="not authorized"):
+            queue.send("a consumer only takes")
+        with pytest.raises(TrainshedError, match="AccessDenied"):
+            artifacts.put("models/a/1/consumer-only-reads", ROOT / "setup.cfg")
+    for key in (pending.model_id, "#slots"):
+        platform.server.client("dynamodb").delete_item(
+            TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": key}}
+        )
+
+
 def test_a_training_writes_below_models_only(platform: Platform) -> None:
     role = platform.server.client("iam").get_role(RoleName="trainshed-training")["Role"]["Arn"]
     environment = environment_of(platform)
@@ -227,7 +269,7 @@ def launch(platform: Platform) -> str:
             log_group=environment["TRAINSHED_TRAINING_LOG_GROUP"],
         ),
     )
-    model_type = next(iter(json.loads(environment["TRAINSHED_MODEL_TYPES"])))
+    model_type = next(iter(json.loads(environment["TRAINSHED_CATALOGUE"])))
     return launcher.launch(
         Launch(
             token=uuid.uuid4().hex,
@@ -264,6 +306,7 @@ def test_drain_stops_the_trainings_and_their_launches(platform: Platform) -> Non
     tasks = {launch(platform) for _ in range(3)}
     # The script waits for as long as a consumer that is at work may go on.
     consumer = platform.outputs["consumer"]
+    usual = functions.get_function_configuration(FunctionName=consumer)["Timeout"]
     functions.update_function_configuration(FunctionName=consumer, Timeout=1)
     with subprocess.Popen(
         [ROOT / "scripts" / "drain.sh", platform.stack.folder],
@@ -282,6 +325,7 @@ def test_drain_stops_the_trainings_and_their_launches(platform: Platform) -> Non
     stopped = {task["taskArn"]: task for task in stage.tasks() if task["taskArn"] in tasks}
     assert {task["lastStatus"] for task in stopped.values()} == {"STOPPED"}
     assert {rule["State"] for rule in events.list_rules()["Rules"]} == {"DISABLED"}
+    functions.update_function_configuration(FunctionName=consumer, Timeout=usual)
 
 
 @pytest.fixture(scope="module")

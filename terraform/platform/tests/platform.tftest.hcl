@@ -94,7 +94,7 @@ run "the_consumer_learns_the_model_types_with_the_platforms_defaults" {
   command = plan
 
   assert {
-    condition = jsondecode(aws_lambda_function.consumer.environment[0].variables.TRAINSHED_MODEL_TYPES) == {
+    condition = jsondecode(aws_lambda_function.consumer.environment[0].variables.TRAINSHED_CATALOGUE) == {
       plain = {
         cpu    = 1024
         memory = 2048
