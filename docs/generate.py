@@ -14,7 +14,7 @@ import click
 
 from command_line.main import main as command_line
 from serving_image.settings import ServingSettings
-from trainshed.settings import Settings
+from trainshed.settings import AwsSettings, Settings
 
 DOCS = Path(__file__).parent
 
@@ -44,6 +44,9 @@ def settings_page() -> str:
     parts = [
         _SETTINGS_HEAD,
         *_table(Settings),
+        "\nOn the `aws` engine these say where its parts are; terraform's output `environment` sets"
+        " them all:\n\n",
+        *_table(AwsSettings),
         "\nA server (`python -m serving_image`, or `trainshed serve`) reads some more:\n\n",
         *_table(ServingSettings),
     ]
@@ -61,6 +64,8 @@ def pages() -> dict[Path, str]:
 def _table(cls: type[Any]) -> Iterator[str]:
     yield "| variable | default | what it sets |\n|---|---|---|\n"
     for spec in fields(cls):
+        if "variable" not in spec.metadata:  # such as those of one engine, which have a table
+            continue
         about = spec.metadata["about"]
         yield f"| `{spec.metadata['variable']}` | {_default(spec)} | {about} |\n"
 
@@ -68,6 +73,8 @@ def _table(cls: type[Any]) -> Iterator[str]:
 def _default(spec: Field[Any]) -> str:
     if spec.name == "home":
         return "`./.trainshed`"
+    if spec.default == "" or spec.default_factory is tuple:
+        return "none"
     if spec.default_factory is not MISSING:
         return "those of the package `model_types`"
     if spec.default is MISSING:

@@ -11,6 +11,7 @@ from tests.building import TOY_MODEL_TYPES, FakeClock, open_fast_database
 from trainshed.engine import Engine
 from trainshed.errors import LaunchRefused, LaunchUncertain
 from trainshed.local.artifacts import LocalArtifacts
+from trainshed.local.datasets import LocalDatasets
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.ports import Launcher, LogPage, Phase, TaskState
@@ -76,5 +77,6 @@ def engine(home: Path, clock: FakeClock, launcher: FakeLauncher) -> Iterator[Eng
             LocalQueue(database, VISIBILITY_SECONDS, MAX_RECEIVES, clock=clock.timestamp),
             LocalRegistry(database),
             LocalArtifacts(home / "artifacts"),
+            LocalDatasets(),
             launcher,
         )

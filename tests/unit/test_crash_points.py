@@ -19,6 +19,7 @@ from queue_consumer.tick import is_idle, tick
 from tests.building import TOY_MODEL_TYPES, FakeClock, open_fast_database, request_of
 from trainshed.engine import Engine
 from trainshed.local.artifacts import LocalArtifacts
+from trainshed.local.datasets import LocalDatasets
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.manifest import publish
@@ -100,6 +101,7 @@ class World:
                 LocalQueue(database, VISIBILITY_SECONDS, MAX_RECEIVES, clock=self.clock.timestamp),
                 LocalRegistry(database),
                 LocalArtifacts(self._folder / "artifacts"),
+                LocalDatasets(),
                 copy(self.launcher),  # another consumer's, of the same tasks
             )
 

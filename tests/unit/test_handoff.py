@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.building import NOW, pending_record, reserved
+from trainshed.engine import own_task
 from trainshed.errors import InvalidSettings, WrongStatus
 from trainshed.handoff import (
     Assignment,
@@ -30,11 +30,6 @@ SETTINGS = Settings(
 )
 
 
-def read(environment: Mapping[str, str]) -> Assignment:
-    """What a container reads, with the task that its launcher adds."""
-    return Assignment.from_environment({"TRAINSHED_TASK": "task-1", **environment})
-
-
 def test_a_record_becomes_an_assignment() -> None:
     hyperparameters: dict[str, Value] = {
         "rate": 1.0,
@@ -44,13 +39,12 @@ def test_a_record_becomes_an_assignment() -> None:
     }
     record = pending_record(epochs=4, dataset="/data/x y", hyperparameters=hyperparameters)
     launch = launch_of(record, 2, SETTINGS)
-    assert read(launch.environment) == Assignment(
+    assert Assignment.from_environment(launch.environment) == Assignment(
         model_id=record.model_id,
         model_type="toy",
         attempt=2,
         epochs=4,
         hyperparameters=hyperparameters,
-        task="task-1",
         dataset="/data/x y",
     )
     assert launch.token == client_token(record.model_id, 2)
@@ -68,7 +62,7 @@ def test_every_hyperparameter_survives_with_its_type(hyperparameters: dict[str, 
     record = pending_record(hyperparameters=hyperparameters)
     environment = launch_of(record, 1, SETTINGS).environment
     assert all("\0" not in value for value in environment.values()), "no environment could hold it"
-    got = read(environment).hyperparameters
+    got = Assignment.from_environment(environment).hyperparameters
     assert got == hyperparameters
     assert [type(got[key]) for key in hyperparameters] == [
         type(value) for value in hyperparameters.values()
@@ -76,7 +70,10 @@ def test_every_hyperparameter_survives_with_its_type(hyperparameters: dict[str, 
 
 
 def test_no_data_set_stays_no_data_set() -> None:
-    assert read(launch_of(pending_record(), 1, SETTINGS).environment).dataset is None
+    assert (
+        Assignment.from_environment(launch_of(pending_record(), 1, SETTINGS).environment).dataset
+        is None
+    )
 
 
 def test_a_container_reads_the_settings_that_it_needs() -> None:
@@ -112,7 +109,7 @@ def test_a_missing_variable_is_named(variable: str) -> None:
     environment = dict(launch_of(pending_record(), 1, SETTINGS).environment)
     del environment[variable]
     with pytest.raises(InvalidSettings, match=f"{variable} is not set"):
-        read(environment)
+        Assignment.from_environment(environment)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +128,14 @@ def test_a_missing_variable_is_named(variable: str) -> None:
 def test_a_wrong_variable_is_named(variable: str, text: str) -> None:
     environment = {**launch_of(pending_record(), 1, SETTINGS).environment, variable: text}
     with pytest.raises(InvalidSettings, match=variable):
-        read(environment)
+        Assignment.from_environment(environment)
 
 
 def test_the_task_is_what_the_launcher_says() -> None:
     environment = launch_of(pending_record(), 1, SETTINGS).environment
-    assert "TRAINSHED_TASK" not in environment
-    with pytest.raises(InvalidSettings, match="TRAINSHED_TASK is not set"):
-        Assignment.from_environment(environment)
+    with pytest.raises(InvalidSettings, match="started by one"):
+        own_task(SETTINGS, environment)
+    assert own_task(SETTINGS, {**environment, "TRAINSHED_TASK": "task-1"}) == "task-1"
 
 
 def test_a_serving_container_is_told_of_one_artifact() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from queue_consumer.reconcile import reconcile
-from queue_consumer.tick import is_idle, tick
+from queue_consumer.tick import Outcome, is_idle, tick
 from tests.building import NOW, FakeClock, pending_record, request_of
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
@@ -23,12 +23,12 @@ from .conftest import FakeLauncher
 
 
 @pytest.fixture
-def step(engine: Engine, settings: Settings, clock: FakeClock) -> Callable[[], None]:
+def step(engine: Engine, settings: Settings, clock: FakeClock) -> Callable[[], Outcome]:
     return lambda: tick(engine, settings, clock)
 
 
 def start(
-    engine: Engine, step: Callable[[], None], name: str = "cat", **fields: object
+    engine: Engine, step: Callable[[], Outcome], name: str = "cat", **fields: object
 ) -> ModelRecord:
     """A training that runs and has claimed its attempt."""
     request = request_of(name, **fields)
@@ -63,7 +63,7 @@ def publish_artifact(engine: Engine, record: ModelRecord, folder: Path) -> None:
 
 
 def test_a_good_end_with_a_whole_artifact_completes(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, tmp_path: Path
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, tmp_path: Path
 ) -> None:
     record = start(engine, step)
     publish_artifact(engine, record, tmp_path / "output")
@@ -78,7 +78,7 @@ def test_a_good_end_with_a_whole_artifact_completes(
 
 
 def test_a_good_end_without_an_artifact_fails(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher
 ) -> None:
     record = start(engine, step)
     stop(launcher, record, exited(0))
@@ -91,7 +91,7 @@ def test_a_good_end_without_an_artifact_fails(
 @pytest.mark.parametrize("content", [b"", b"other", b"weightsx", None])
 def test_a_good_end_with_a_damaged_artifact_fails(
     engine: Engine,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     tmp_path: Path,
     home: Path,
@@ -109,7 +109,7 @@ def test_a_good_end_with_a_damaged_artifact_fails(
 
 
 def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, tmp_path: Path
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, tmp_path: Path
 ) -> None:
     evil, good = start(engine, step, "evil"), start(engine, step, "good")
     publish_artifact(engine, good, tmp_path / "output")
@@ -161,7 +161,7 @@ def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
 )
 def test_each_bad_end_has_its_verdict(
     engine: Engine,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     state: TaskState,
     status: Status,
@@ -180,7 +180,7 @@ def test_each_bad_end_has_its_verdict(
 
 @pytest.mark.parametrize("code", [1, 137, EXIT_NOT_CLAIMED])
 def test_a_container_that_ends_before_it_has_begun_is_started_again(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, code: int
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, code: int
 ) -> None:
     engine.queue.send(request_of().encode())
     step()
@@ -193,7 +193,7 @@ def test_a_container_that_ends_before_it_has_begun_is_started_again(
 
 
 def test_the_containers_own_words_go_before_its_exit_code(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher
 ) -> None:
     record = start(engine, step)
     engine.registry.report(record.model_id, 1, Report(at=NOW, failure="line 3 has no tag"))
@@ -204,7 +204,7 @@ def test_the_containers_own_words_go_before_its_exit_code(
 
 
 def test_a_platform_cause_fails_once_the_attempts_are_spent(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
     record = start(engine, step, max_attempts=2)
     stop(launcher, record, exited(None))
@@ -221,7 +221,7 @@ def test_a_platform_cause_fails_once_the_attempts_are_spent(
 
 
 def test_an_unknown_state_is_not_a_state(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
     record = start(engine, step)
     states = dict(launcher.states)
@@ -237,7 +237,7 @@ def test_an_unknown_state_is_not_a_state(
 
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING])
 def test_what_runs_is_left_alone(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, phase: Phase
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, phase: Phase
 ) -> None:
     record = start(engine, step)
     stop(launcher, record, TaskState(phase))
@@ -247,7 +247,7 @@ def test_what_runs_is_left_alone(
 
 
 def test_a_training_that_takes_too_long_is_stopped_and_fails(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
     record = start(engine, step, timeout_minutes=10)
     clock.advance(minutes=9, seconds=59)
@@ -273,7 +273,7 @@ def test_a_training_that_takes_too_long_is_stopped_and_fails(
 
 def test_a_training_that_ends_well_while_it_is_being_stopped_counts(
     engine: Engine,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     clock: FakeClock,
     tmp_path: Path,
@@ -288,7 +288,7 @@ def test_a_training_that_ends_well_while_it_is_being_stopped_counts(
 
 
 def test_the_time_counts_from_the_claim(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
     request = request_of(timeout_minutes=10)
     engine.queue.send(request.encode())
@@ -306,7 +306,7 @@ def test_the_time_counts_from_the_claim(
 
 
 def test_a_training_that_never_claims_is_stopped_too(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
     engine.queue.send(request_of(timeout_minutes=10).encode())
     step()
@@ -317,7 +317,7 @@ def test_a_training_that_never_claims_is_stopped_too(
 
 @pytest.mark.parametrize("code", [0, 1, 143, 137, None])
 def test_a_cancelled_training_is_cancelled_however_it_ends(
-    engine: Engine, step: Callable[[], None], launcher: FakeLauncher, code: int | None
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, code: int | None
 ) -> None:
     record = start(engine, step)
     engine.registry.amend(record.model_id, lambda r: cancel(r, NOW))
@@ -334,7 +334,7 @@ def test_a_cancelled_training_is_cancelled_however_it_ends(
 def test_a_late_verdict_changes_nothing(
     engine: Engine,
     settings: Settings,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -352,7 +352,7 @@ def test_a_late_verdict_changes_nothing(
 
 def test_an_artifact_that_cannot_be_read_keeps_no_other_waiting(
     engine: Engine,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -382,7 +382,7 @@ def test_an_artifact_that_cannot_be_read_keeps_no_other_waiting(
 def test_a_timeout_that_races_with_a_cancel_loses(
     engine: Engine,
     settings: Settings,
-    step: Callable[[], None],
+    step: Callable[[], Outcome],
     launcher: FakeLauncher,
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -399,7 +399,7 @@ def test_a_timeout_that_races_with_a_cancel_loses(
 
 
 def test_two_consumers_stop_an_overdue_training_once(
-    engine: Engine, step: Callable[[], None], clock: FakeClock
+    engine: Engine, step: Callable[[], Outcome], clock: FakeClock
 ) -> None:
     record = start(engine, step, timeout_minutes=1)
     clock.advance(minutes=1)
@@ -409,7 +409,7 @@ def test_two_consumers_stop_an_overdue_training_once(
     assert len(stopping) == 1
 
 
-def test_it_is_idle_when_nothing_is_left_to_do(engine: Engine, step: Callable[[], None]) -> None:
+def test_it_is_idle_when_nothing_is_left_to_do(engine: Engine, step: Callable[[], Outcome]) -> None:
     assert is_idle(engine)
     engine.queue.send("bad")
     assert not is_idle(engine)

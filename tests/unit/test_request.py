@@ -145,7 +145,10 @@ def test_a_name_that_fits(name: str) -> None:
         ({"request_id": "../x"}, "request_id: "),
         ({"request_id": 7}, "request_id: "),
         ({"request_id": None}, "request_id: "),
-        ({"dataset": "relative"}, "dataset: must be an absolute path, not 'relative'"),
+        (
+            {"dataset": "relative"},
+            "dataset: must be an absolute path or an s3:// address, not 'relative'",
+        ),
         ({"dataset": ""}, "dataset: "),
         ({"dataset": "/a\nb"}, "dataset: must not hold control characters"),
         ({"dataset": "/" + "a" * 1024}, "dataset: "),

@@ -39,8 +39,9 @@ def start(engine: Engine, settings: Settings, **fields: Any) -> tuple[ModelRecor
 
 
 def run(engine: Engine, settings: Settings, environ: Mapping[str, str], task: str = TASK) -> None:
-    assignment = Assignment.from_environment({**environ, "TRAINSHED_TASK": task})
-    run_training(assignment, engine.registry, engine.artifacts, settings, FakeClock())
+    assignment = Assignment.from_environment(environ)
+    stores = (engine.artifacts, engine.datasets)
+    run_training(assignment, task, engine.registry, *stores, settings, FakeClock())
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_a_data_set_that_is_not_there(
 ) -> None:
     record, environ = start(engine, settings, hyperparameters=options, dataset="/no/such/data")
     assert main(environ) == EXIT_FAILED
-    assert failure_of(engine, record) == "There is no data set /no/such/data."
+    assert failure_of(engine, record) == "There is no data set /no/such/data on this machine."
 
 
 def test_a_model_type_that_is_not_there(
