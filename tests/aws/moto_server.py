@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ class MotoServer:
         }
 
     def client(self, service: str, role: str | None = None) -> Any:
-        """A client with all permissions, or those of a role (its ARN)."""
+        """A client that may do everything, or what a role (its ARN) may."""
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         if role is not None:
             assumed = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")
@@ -57,25 +56,6 @@ class MotoServer:
         return boto3.session.Session(region_name=REGION, **keys).client(
             service, endpoint_url=self.url, config=_PATIENCE
         )
-
-    @contextmanager
-    def permissions_checked(self) -> Iterator[None]:
-        """Meanwhile every call needs a role that allows it, and whoever has none is refused. This
-        works for S3, SQS and DynamoDB; for other services moto sees no resources, only `*`."""
-        self._check_after(0)
-        try:
-            yield
-        finally:
-            self._check_after(float("inf"))
-
-    def _check_after(self, calls: float) -> None:
-        request = urllib.request.Request(
-            f"{self.url}/moto-api/reset-auth",
-            data=str(calls).encode(),
-            headers={"Content-Type": "text/plain"},
-        )
-        with urllib.request.urlopen(request, timeout=60):
-            pass
 
 
 @contextmanager

@@ -11,19 +11,18 @@ from typing import Any
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.events.models import Rule
-from moto.iam.access_control import IAMPolicy, IAMRequest, PermissionResult
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 
 
 def apply_patches() -> None:
-    _replace(
+    replace(
         ApplicationAutoScalingResponse, "list_tags_for_resource", lambda _: json.dumps({"Tags": {}})
     )
     _keep_queue_policies_as_written()
     _leave_conditional_bucket_statements_out()
     _send_no_event_to_functions()
-    _check_table_permissions_by_table()
 
 
 def _keep_queue_policies_as_written() -> None:
@@ -40,7 +39,7 @@ def _keep_queue_policies_as_written() -> None:
             found["RedriveAllowPolicy"] = _compact(json.loads(allowed))
         return found
 
-    _replace(Queue, "attributes", property(attributes))
+    replace(Queue, "attributes", property(attributes))
 
 
 def _leave_conditional_bucket_statements_out() -> None:
@@ -55,7 +54,7 @@ def _leave_conditional_bucket_statements_out() -> None:
         ]
         return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
 
-    _replace(FakeBucket, "get_permission", get_permission)
+    replace(FakeBucket, "get_permission", get_permission)
 
 
 def _send_no_event_to_functions() -> None:
@@ -69,39 +68,11 @@ def _send_no_event_to_functions() -> None:
         others.targets = [target for target in rule.targets if ":lambda:" not in target["Arn"]]
         plain(others, *arguments, **options)
 
-    _replace(Rule, "send_to_targets", send_to_targets)
+    replace(Rule, "send_to_targets", send_to_targets)
 
 
-def _check_table_permissions_by_table() -> None:
-    """Where permissions are checked, those of DynamoDB are for a table, not for all of them, and a
-    transaction needs those of its parts."""
-    plain = IAMRequest.check_action_permitted
-
-    def check_action_permitted(request: IAMRequest, resource: str) -> None:
-        if request._service != "dynamodb":
-            plain(request, resource)
-            return
-        sent: Any = request._body
-        body = sent if isinstance(sent, dict) else json.loads(sent)
-        action = request._action.removeprefix("dynamodb:")
-        for part, given in _parts(action, body):
-            index = f"/index/{given['IndexName']}" if "IndexName" in given else ""
-            arn = f"arn:aws:dynamodb:{request._region}:{request.account_id}:table/"
-            request._action = f"dynamodb:{part}"
-            plain(request, f"{arn}{given.get('TableName', '')}{index}")
-
-    _replace(IAMRequest, "check_action_permitted", check_action_permitted)
-
-
-def _parts(action: str, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    if action != "TransactWriteItems":
-        return [(action, body)]
-    return [
-        (f"{part}Item", given) for item in body["TransactItems"] for part, given in item.items()
-    ]
-
-
-def _replace(owner: type, name: str, value: object) -> None:
+def replace(owner: type, name: str, value: object) -> None:
+    """Set an attribute of a class of moto's."""
     setattr(owner, name, value)
 
 

@@ -27,6 +27,7 @@ from werkzeug.wrappers import Request, Response
 
 from .ecs_tasks import Document, EcsTasks, install
 from .patches import apply_patches
+from .permissions import check_permissions
 
 SESSION_SECONDS = 3600
 
@@ -112,6 +113,7 @@ def main() -> None:
     tasks = EcsTasks()
     apply_patches()
     install(tasks)
+    check_permissions()
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
         os.environ["MOTO_PORT"] = str(port)

@@ -279,42 +279,57 @@ def test_a_conditional_bucket_policy_does_not_deny_all(server: MotoServer) -> No
     assert len(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]) == 2
 
 
-def test_permissions_are_checked_on_demand(server: MotoServer) -> None:
-    bucket = uuid.uuid4().hex
-    trust = {"Version": "2012-10-17", "Statement": []}
-    table = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{bucket}"
-    allow = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/a/*"}
-    put = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table}
+def test_a_role_may_do_what_its_policy_allows(server: MotoServer) -> None:
+    name = uuid.uuid4().hex
+    table = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name}"
+    allowed = {
+        "s3:PutObject": f"arn:aws:s3:::{name}/a/*",
+        "dynamodb:PutItem": table,
+        "dynamodb:Query": f"{table}/index/*",
+        "ecs:ListTasks": "arn:aws:ecs:eu-west-1:123456789012:cluster/none",
+    }
+    statements = [
+        {"Effect": "Allow", "Action": action, "Resource": resource}
+        for action, resource in allowed.items()
+    ]
     iam = server.client("iam")
-    role = iam.create_role(RoleName=bucket, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    iam.put_role_policy(
-        RoleName=bucket,
-        PolicyName="policy",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow, put]}),
-    )
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_role_policy(RoleName=name, PolicyName="policy", PolicyDocument=policy)
     server.client("s3").create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     server.client("dynamodb").create_table(
-        TableName=bucket,
+        TableName=name,
         KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    s3, dynamodb = (server.client(service, role=role["Arn"]) for service in ("s3", "dynamodb"))
-    item = {"TableName": bucket, "Item": {"k": {"S": "k"}}}
-    key = {"TableName": bucket, "Key": {"k": {"S": "k"}}}
-    with server.permissions_checked():
-        s3.put_object(Bucket=bucket, Key="a/b", Body=b"")
-        with pytest.raises(ClientError, match="AccessDenied"):
-            s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
-        dynamodb.put_item(**item)
-        dynamodb.transact_write_items(TransactItems=[{"Put": item}])
-        with pytest.raises(ClientError, match=r"not authorized.*dynamodb:DeleteItem"):
-            dynamodb.transact_write_items(TransactItems=[{"Put": item}, {"Delete": key}])
-        with pytest.raises(ClientError, match=r"not authorized.*dynamodb:GetItem"):
-            dynamodb.get_item(**key)
-    s3.put_object(Bucket=bucket, Key="b/b", Body=b"")
+    s3, dynamodb, ecs = (server.client(service, role) for service in ("s3", "dynamodb", "ecs"))
+    item = {"TableName": name, "Item": {"k": {"S": "k"}}}
+    key = {"TableName": name, "Key": {"k": {"S": "k"}}}
+
+    s3.put_object(Bucket=name, Key="a/b", Body=b"")
+    dynamodb.put_item(**item)
+    dynamodb.transact_write_items(TransactItems=[{"Put": item}])
+    with pytest.raises(ClientError, match="ClusterNotFound"):
+        ecs.list_tasks(cluster="none")
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=name, Key="b/b", Body=b"")
+    with pytest.raises(ClientError, match=r"not authorized.*dynamodb:DeleteItem"):
+        dynamodb.transact_write_items(TransactItems=[{"Put": item}, {"Delete": key}])
+    with pytest.raises(ClientError, match=r"not authorized.*dynamodb:GetItem"):
+        dynamodb.get_item(**key)
+    with pytest.raises(ClientError, match=r"not authorized.*dynamodb:Query"):
+        dynamodb.query(
+            TableName=name,
+            KeyConditionExpression="k = :k",
+            ExpressionAttributeValues={":k": {"S": "k"}},
+        )
+    with pytest.raises(ClientError, match=r"not authorized.*ecs:DescribeTasks"):
+        ecs.describe_tasks(cluster="none", tasks=["none"])
+    server.client("s3").put_object(Bucket=name, Key="b/b", Body=b"")
 
 
 def test_the_server_is_gone_after_its_with(tmp_path: Path) -> None:

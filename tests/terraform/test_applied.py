@@ -207,21 +207,21 @@ def test_the_consumer_may_do_what_its_adapters_do(platform: Platform) -> None:
     pending = pending_record()
     for body in ("taken", "buried"):
         platform.server.client("sqs").send_message(QueueUrl=requests, MessageBody=body)
-    with platform.server.permissions_checked():
-        assert queue.depth() == 2
-        taken, buried = (queue.receive(1)[0] for _ in range(2))
-        queue.delete(taken)
-        queue.bury(buried, "It is of no use.")
-        assert registry.put_new(pending)
-        registry.replace(pending, reserved(pending), cap=1)
-        assert registry.slots_in_use() == len(registry.holding()) == registry.unfinished() == 1
-        assert registry.ready(10, NOW) == []
-        assert registry.reports([(pending.model_id, 1)]) == {}
-        assert artifacts.entry("models/nothing/1/manifest.json") is None
-        with pytest.raises(TrainshedError, match="not authorized"):
-            queue.send("a consumer only takes")
-        with pytest.raises(TrainshedError, match="AccessDenied"):
-            artifacts.put("models/a/1/consumer-only-reads", ROOT / "setup.cfg")
+    assert queue.depth() == 2
+    taken, buried = (queue.receive(1)[0] for _ in range(2))
+    queue.delete(taken)
+    queue.bury(buried, "It is of no use.")
+    assert registry.put_new(pending)
+    registry.replace(pending, reserved(pending), cap=1)
+    assert registry.slots_in_use() == len(registry.holding()) == registry.unfinished() == 1
+    assert registry.ready(10, NOW) == []
+    assert registry.reports([(pending.model_id, 1)]) == {}
+    assert artifacts.entry("models/nothing/1/manifest.json") is None
+    assert artifacts.keys("models/nothing") == []
+    with pytest.raises(TrainshedError, match="not authorized"):
+        queue.send("a consumer only takes")
+    with pytest.raises(TrainshedError, match="AccessDenied"):
+        artifacts.put("models/a/1/consumer-only-reads", ROOT / "setup.cfg")
     for key in (pending.model_id, "#slots"):
         platform.server.client("dynamodb").delete_item(
             TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": key}}
@@ -235,22 +235,19 @@ def test_a_training_writes_below_models_only(platform: Platform) -> None:
     s3 = platform.server.client("s3", role=role)
     dynamodb = platform.server.client("dynamodb", role=role)
     ecs = platform.server.client("ecs", role=role)
-    with platform.server.permissions_checked():
-        s3.put_object(Bucket=bucket, Key="models/m/1/file", Body=b"x")
-        s3.get_object(Bucket=bucket, Key="models/m/1/file")
-        dynamodb.get_item(
-            TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": "nobody"}}
-        )
-        elsewhere = {"Bucket": environment["TRAINSHED_DATASET_BUCKET"], "Key": "models/file"}
-        forbidden: list[tuple[Callable[..., Any], dict[str, Any]]] = [
-            (s3.put_object, {"Bucket": bucket, "Key": "elsewhere/file", "Body": b"x"}),
-            (s3.put_object, {**elsewhere, "Body": b"x"}),
-            (s3.delete_object, {"Bucket": bucket, "Key": "models/m/1/file"}),
-            (ecs.list_tasks, {"cluster": platform.outputs["cluster"]}),
-        ]
-        for call, arguments in forbidden:
-            with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
-                call(**arguments)
+    s3.put_object(Bucket=bucket, Key="models/m/1/file", Body=b"x")
+    s3.get_object(Bucket=bucket, Key="models/m/1/file")
+    dynamodb.get_item(TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": "nobody"}})
+    elsewhere = {"Bucket": environment["TRAINSHED_DATASET_BUCKET"], "Key": "models/file"}
+    forbidden: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+        (s3.put_object, {"Bucket": bucket, "Key": "elsewhere/file", "Body": b"x"}),
+        (s3.put_object, {**elsewhere, "Body": b"x"}),
+        (s3.delete_object, {"Bucket": bucket, "Key": "models/m/1/file"}),
+        (ecs.list_tasks, {"cluster": platform.outputs["cluster"]}),
+    ]
+    for call, arguments in forbidden:
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            call(**arguments)
 
 
 def launch(platform: Platform) -> str:
@@ -361,6 +358,13 @@ def test_a_completed_model_is_served(
         "TRAINSHED_PORT": "8080",
         "TRAINSHED_WORKERS": "1",
     }
+    s3 = platform.server.client("s3", role=definition["taskRoleArn"])
+    bucket = environment["TRAINSHED_ARTIFACT_BUCKET"]
+    for prefix in ("models/my-model-1/2", "models/my-model-1/1"):
+        platform.server.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/f", Body=b"x")
+    s3.get_object(Bucket=bucket, Key="models/my-model-1/2/f")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket=bucket, Key="models/my-model-1/1/f")
     [service] = platform.server.client("ecs").describe_services(
         cluster=platform.outputs["cluster"], services=[outputs["service"]]
     )["services"]
