@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,7 @@ import pytest
 
 from trainshed.model_type import Catalogue, read_catalogue
 
+from .aws.moto_server import MotoServer, moto_server
 from .building import TOY_MODEL_TYPES
 
 # No example is judged by the time it takes: the machine may be busy.
@@ -16,9 +18,35 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--aws",
+        action="store_true",
+        help="run also the tests that take minutes on AWS on loopback: Terraform, the whole road",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "aws: takes minutes on AWS on loopback; runs with --aws only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--aws", default=False):
+        for item in items:
+            if item.get_closest_marker("aws"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: with --aws only"))
+
+
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     return read_catalogue([TOY_MODEL_TYPES])
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    """AWS on loopback, started once; each test makes what it needs there under its own names."""
+    with moto_server(tmp_path_factory.mktemp("aws") / "server.log") as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,25 +15,6 @@ from tests.aws.moto_server import MotoServer, moto_server
 from .terraform import ROOT, Stack, Variables, Workspace
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--aws",
-        action="store_true",
-        help="run the tests that apply the Terraform to AWS on loopback; they take minutes",
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "aws: applies the Terraform; runs with --aws only")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--aws", default=False):
-        for item in items:
-            if item.get_closest_marker("aws"):
-                item.add_marker(pytest.mark.skip(reason="applies the Terraform: with --aws only"))
-
-
 @dataclass(frozen=True)
 class Platform:
     """An applied platform."""
