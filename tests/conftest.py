@@ -27,7 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "aws: takes minutes on AWS on loopback; runs with --aws only")
+    config.addinivalue_line(
+        "markers", "aws: takes minutes on AWS on loopback; runs with --aws only"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
