@@ -47,8 +47,11 @@ def pending_record(
 
 
 def launch_for(record: ModelRecord, attempt: int = 1, **environment: str) -> Launch:
+    named = {"TRAINSHED_MODEL_ID": record.model_id, "TRAINSHED_ATTEMPT": str(attempt)}
     return Launch(
-        token=client_token(record.model_id, attempt), model_type="toy", environment=environment
+        token=client_token(record.model_id, attempt),
+        model_type="toy",
+        environment={**named, **environment},
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from trainshed.model_type import Catalogue, read_catalogue
 
-from .aws.moto_server import MotoServer, moto_server
+from .aws.moto_server import moto_server
+from .aws_platform import AwsHost
 from .building import TOY_MODEL_TYPES
 
 # No example is judged by the time it takes: the machine may be busy.
@@ -45,10 +46,10 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="session")
-def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsHost]:
     """AWS on loopback, started once; each test makes what it needs there under its own names."""
     with moto_server(tmp_path_factory.mktemp("aws") / "server.log") as server:
-        yield server
+        yield AwsHost(server.url, server.pid)
 
 
 @pytest.fixture

@@ -126,8 +126,9 @@ class Client:
     def log_task(self, record: ModelRecord, attempt: int | None = None) -> str:
         """The task whose log an attempt (the current one by default) has. Raises `WrongStatus`."""
         attempt = attempt or record.attempt
-        task = None
-        if 1 <= attempt <= record.attempt:
+        # A launcher may forget its tasks, and a record its launch: one of the two knows.
+        task = record.tasks.get(attempt)
+        if task is None and 1 <= attempt <= record.attempt:
             task = self._engine.launcher.find(client_token(record.model_id, attempt))
         if task is None:
             raise WrongStatus(

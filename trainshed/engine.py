@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trainshed.errors import InvalidSettings
 from trainshed.ports import ArtifactStore, DatasetStore, Launcher, Queue, Registry
 from trainshed.settings import AwsSettings, Settings
+
+if TYPE_CHECKING:
+    from trainshed.aws.parts import AwsParts
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,14 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
     Raises `InvalidSettings`, and `StorageUnavailable` if it cannot be used.
     """
     if settings.aws is not None:
-        yield _open_aws(settings, settings.aws)
+        aws = _aws_parts(settings.aws)
+        yield Engine(
+            queue=aws.queue(),
+            registry=aws.registry(),
+            artifacts=aws.artifacts(),
+            datasets=aws.datasets(),
+            launcher=aws.launcher(),
+        )
         return
     from trainshed.local.database import open_database
     from trainshed.local.launcher import LocalLauncher
@@ -53,11 +64,7 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
 def open_registry(settings: Settings) -> Iterator[Registry]:
     """The registry alone: what a training container needs beside its two stores."""
     if settings.aws is not None:
-        from trainshed.aws.clients import client
-        from trainshed.aws.registry import DynamoRegistry
-
-        settings.aws.require("table")
-        yield DynamoRegistry(client("dynamodb"), settings.aws.table)
+        yield _aws_parts(settings.aws).registry()
         return
     from trainshed.local.database import open_database
     from trainshed.local.registry import LocalRegistry
@@ -69,11 +76,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 def open_artifacts(settings: Settings) -> ArtifactStore:
     """The artifact store alone: all that a serving process needs of an engine."""
     if settings.aws is not None:
-        from trainshed.aws.artifacts import S3Artifacts
-        from trainshed.aws.clients import client
-
-        settings.aws.require("artifact_bucket")
-        return S3Artifacts(client("s3"), settings.aws.artifact_bucket)
+        return _aws_parts(settings.aws).artifacts()
     from trainshed.local.artifacts import LocalArtifacts
 
     return LocalArtifacts(settings.home / "artifacts")
@@ -82,10 +85,7 @@ def open_artifacts(settings: Settings) -> ArtifactStore:
 def open_datasets(settings: Settings) -> DatasetStore:
     """The data sets alone."""
     if settings.aws is not None:
-        from trainshed.aws.clients import client
-        from trainshed.aws.datasets import S3Datasets
-
-        return S3Datasets(client("s3"), settings.aws.dataset_bucket)
+        return _aws_parts(settings.aws).datasets()
     from trainshed.local.datasets import LocalDatasets
 
     return LocalDatasets()
@@ -106,33 +106,11 @@ def own_task(settings: Settings, environ: Mapping[str, str]) -> str:
     )
 
 
-def _open_aws(settings: Settings, aws: AwsSettings) -> Engine:
-    from trainshed.aws.clients import client
-    from trainshed.aws.launcher import EcsLauncher, TaskPlacement
-    from trainshed.aws.queue import SqsQueue
-    from trainshed.aws.registry import DynamoRegistry
-
-    aws.require(
-        *("queue_url", "dead_letter_queue_url", "table", "artifact_bucket", "cluster"),
-        *("task_family_prefix", "subnets", "security_groups", "capacity_providers"),
-        "training_log_group",
-    )
-    return Engine(
-        queue=SqsQueue(client("sqs"), aws.queue_url, aws.dead_letter_queue_url),
-        registry=DynamoRegistry(client("dynamodb"), aws.table),
-        artifacts=open_artifacts(settings),
-        datasets=open_datasets(settings),
-        launcher=EcsLauncher(
-            client("ecs"),
-            client("logs"),
-            TaskPlacement(
-                cluster=aws.cluster,
-                family_prefix=aws.task_family_prefix,
-                subnets=aws.subnets,
-                security_groups=aws.security_groups,
-                capacity_providers=aws.capacity_providers,
-                assign_public_ip=aws.assign_public_ip,
-                log_group=aws.training_log_group,
-            ),
-        ),
-    )
+def _aws_parts(settings: AwsSettings) -> AwsParts:
+    try:
+        from trainshed.aws.parts import AwsParts
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"The aws engine needs {error.name}: install Trainshed with its extra `aws`."
+        ) from error
+    return AwsParts(settings)

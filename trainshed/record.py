@@ -12,7 +12,7 @@ import hashlib
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from trainshed.errors import Stale, WrongStatus
 from trainshed.request import TrainingRequest, name_in
@@ -112,6 +112,8 @@ class ModelRecord(_Frozen):
     launched_at: datetime | None = None
     task: str | None = None
     """The launcher's id of the current attempt's task, once it is known."""
+    tasks: dict[int, str] = Field(default_factory=dict)
+    """Attempt → its task, also once it is over: for its log."""
     claimed_at: datetime | None = None
     """When the attempt's container began to work; at most one container can."""
     stop_cause: Cause | None = None
@@ -142,6 +144,10 @@ class ModelRecord(_Frozen):
                 **changes,
             }
         )
+
+    def _follow(self, task: str) -> dict[str, object]:
+        """The changes that make `task` the current attempt's."""
+        return {"task": task, "tasks": {**self.tasks, self.attempt: task}}
 
     def _require_running(self, attempt: int) -> None:
         """The guard of everything that the world tells us of an attempt."""
@@ -228,9 +234,13 @@ def note_task(record: ModelRecord, attempt: int, task: str, now: datetime) -> Mo
     if record.attempt != attempt or record.task is not None:
         raise Stale(f"{record.model_id} knows its task already, or is at another attempt.")
     if record.status is Status.CANCELLING:
-        return record._moved(now, record.status, f"attempt {attempt}: task found", task=task)
+        return record._moved(
+            now, record.status, f"attempt {attempt}: task found", **record._follow(task)
+        )
     record._require_running(attempt)
-    return record._moved(now, Status.IN_PROGRESS, f"attempt {attempt}: task started", task=task)
+    return record._moved(
+        now, Status.IN_PROGRESS, f"attempt {attempt}: task started", **record._follow(task)
+    )
 
 
 def claim(record: ModelRecord, attempt: int, task: str, now: datetime) -> ModelRecord:
@@ -245,7 +255,11 @@ def claim(record: ModelRecord, attempt: int, task: str, now: datetime) -> ModelR
             return record
         raise Stale(f"Attempt {attempt} of {record.model_id} is claimed by another container.")
     return record._moved(
-        now, Status.IN_PROGRESS, f"attempt {attempt}: training began", task=task, claimed_at=now
+        now,
+        Status.IN_PROGRESS,
+        f"attempt {attempt}: training began",
+        **record._follow(task),
+        claimed_at=now,
     )
 
 

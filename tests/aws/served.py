@@ -25,6 +25,7 @@ from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from .clock import SqsClock
 from .ecs_tasks import Document, EcsTasks, install
 from .patches import apply_patches
 from .permissions import check_permissions
@@ -35,8 +36,11 @@ SESSION_SECONDS = 3600
 class StageDoor:
     """Answers `/stage/…` itself and leaves everything else to moto."""
 
-    def __init__(self, tasks: EcsTasks, moto: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(
+        self, tasks: EcsTasks, clock: SqsClock, moto: Callable[..., Iterable[bytes]]
+    ) -> None:
         self._tasks = tasks
+        self._clock = clock
         self._moto = moto
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -68,6 +72,9 @@ class StageDoor:
                 return {}
             case ["forget-tokens"]:
                 self._tasks.forget_tokens()
+                return {}
+            case ["clock"]:
+                self._clock.advance(given["seconds"])
                 return {}
             case ["metadata", task_id, "task"]:
                 return self._metadata(task_id)
@@ -110,9 +117,10 @@ class StageDoor:
 
 
 def main() -> None:
-    tasks = EcsTasks()
+    tasks, clock = EcsTasks(), SqsClock()
     apply_patches()
     install(tasks)
+    clock.install()
     check_permissions()
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         port = listener.getsockname()[1]
@@ -120,7 +128,7 @@ def main() -> None:
         server = make_server(
             "127.0.0.1",
             port,
-            StageDoor(tasks, DomainDispatcherApplication(create_backend_app)),
+            StageDoor(tasks, clock, DomainDispatcherApplication(create_backend_app)),
             threaded=True,
             request_handler=MotoRequestHandler,
             fd=listener.fileno(),

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from tests.aws_platform import MAX_RECEIVES, VISIBILITY_SECONDS, AwsPlatform, running_tasks
+from trainshed.aws.artifacts import S3Artifacts
+from trainshed.aws.datasets import S3Datasets
+from trainshed.aws.launcher import EcsLauncher, TaskPlacement
+from trainshed.aws.queue import SqsQueue
+from trainshed.aws.registry import DynamoRegistry
 from trainshed.engine import Engine
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.database import open_database
+from trainshed.local.datasets import LocalDatasets
 from trainshed.local.launcher import LocalLauncher
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.ports import Launcher
+from trainshed.record import client_token
 
-VISIBILITY_SECONDS = 30.0
-MAX_RECEIVES = 3
+__all__ = ["MAX_RECEIVES", "VISIBILITY_SECONDS", "AwsBench", "Bench", "LocalBench"]
+
 GRACE_SECONDS = 0.3
+PART_BYTES = 5 << 20
+"""The smallest that S3 takes."""
 
 
 class Bench(Protocol):
     """One engine, empty at first, which can be opened many times over."""
+
+    name: str
+    """What `TRAINSHED_ENGINE` calls it."""
 
     def open(self) -> AbstractContextManager[Engine]:
         """A connection of its own, for one thread: what another process would have."""
@@ -33,11 +48,16 @@ class Bench(Protocol):
     def broken_launcher(self) -> Launcher:
         """A launcher whose tasks cannot start, for what they should run is not there."""
 
+    def unknown_task(self) -> str:
+        """What could be a task's id and is none's."""
+
     def advance(self, seconds: float) -> None:
-        """Let time pass for the queue: a clock is moved, or the time is really waited for."""
+        """Let time pass for the queue."""
 
 
 class LocalBench:
+    name = "local"
+
     def __init__(self, folder: Path) -> None:
         self._home = folder
         self._now = 1_750_000_000.0
@@ -49,6 +69,7 @@ class LocalBench:
                 LocalQueue(database, VISIBILITY_SECONDS, MAX_RECEIVES, clock=lambda: self._now),
                 LocalRegistry(database),
                 LocalArtifacts(self._home / "artifacts"),
+                LocalDatasets(),
                 self.launcher("pass"),
             )
 
@@ -58,6 +79,9 @@ class LocalBench:
     def broken_launcher(self) -> Launcher:
         return self._launcher("/no/such/program")
 
+    def unknown_task(self) -> str:
+        return client_token("nobody", 1)
+
     def advance(self, seconds: float) -> None:
         self._now += seconds
 
@@ -65,5 +89,70 @@ class LocalBench:
         return LocalLauncher(self._home / "tasks", GRACE_SECONDS, command=command)
 
 
-BENCHES: Mapping[str, Callable[[Path], Bench]] = {"local": LocalBench}
-"""The engines that the contract is tested on; another one joins with a line here."""
+class AwsBench:
+    name = "aws"
+
+    def __init__(self, platform: AwsPlatform, folder: Path) -> None:
+        self._platform = platform
+        self._folder = folder
+        self._runner = ExitStack()
+        self._lock = threading.Lock()
+        self._runs = False
+
+    def __enter__(self) -> AwsBench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        # The adapters keep nothing, and a client may be used by many threads.
+        client, settings = self._platform.server.client, self._platform.settings
+        yield Engine(
+            SqsQueue(
+                client("sqs"),
+                settings["TRAINSHED_QUEUE_URL"],
+                settings["TRAINSHED_DEAD_LETTER_QUEUE_URL"],
+                wait_seconds=0,  # for nothing comes while one test waits
+            ),
+            DynamoRegistry(client("dynamodb"), settings["TRAINSHED_TABLE"]),
+            S3Artifacts(client("s3"), settings["TRAINSHED_ARTIFACT_BUCKET"], PART_BYTES),
+            S3Datasets(client("s3"), settings["TRAINSHED_DATASET_BUCKET"]),
+            self._launcher("none-"),
+        )
+
+    def launcher(self, program: str) -> Launcher:
+        return self._running(sys.executable, "-c", program)
+
+    def broken_launcher(self) -> Launcher:
+        return self._running("/no/such/program")
+
+    def unknown_task(self) -> str:
+        return f"arn:aws:ecs:eu-west-1:123456789012:task/{self._platform.name}/{'0' * 32}"
+
+    def advance(self, seconds: float) -> None:
+        self._platform.advance(seconds)
+
+    def _running(self, *command: str) -> Launcher:
+        """A launcher of a task definition of its own; from now on the tasks really run."""
+        with self._lock:
+            if not self._runs:
+                self._runner.enter_context(running_tasks(self._platform, self._folder))
+                self._runs = True
+        prefix = f"x{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}-"
+        self._platform.define_task(f"{prefix}toy", command, {})
+        return self._launcher(prefix)
+
+    def _launcher(self, prefix: str) -> Launcher:
+        placement = TaskPlacement(
+            cluster=self._platform.name,
+            family_prefix=prefix,
+            subnets=["subnet-0a"],
+            security_groups=["sg-0a"],
+            capacity_providers=["FARGATE"],
+            assign_public_ip=False,
+            log_group=self._platform.name,
+        )
+        client = self._platform.server.client
+        return EcsLauncher(client("ecs"), client("logs"), placement)

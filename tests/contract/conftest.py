@@ -7,14 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws_platform import AwsHost, make_platform
 from trainshed.engine import Engine
 
-from .benches import BENCHES, Bench
+from .benches import AwsBench, Bench, LocalBench
 
 
-@pytest.fixture(params=BENCHES)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    return BENCHES[request.param](tmp_path / "engine")
+@pytest.fixture
+def local_bench(tmp_path: Path) -> Bench:
+    return LocalBench(tmp_path / "engine")
+
+
+@pytest.fixture
+def aws_bench(aws_server: AwsHost, tmp_path: Path) -> Iterator[Bench]:
+    with AwsBench(make_platform(aws_server), tmp_path / "engine") as bench:
+        yield bench
+
+
+@pytest.fixture(params=["local", "aws"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """The engines that the contract is tested on; another one joins with a line here."""
+    bench: Bench = request.getfixturevalue(f"{request.param}_bench")
+    return bench
 
 
 @pytest.fixture

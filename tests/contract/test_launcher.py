@@ -19,8 +19,10 @@ from .benches import Bench
 
 
 @pytest.fixture
-def launch() -> Launch:
-    return launch_for(pending_record(), TRAINSHED_MODEL_ID="my-model", TRAINSHED_TEXT="ä 'b' $c")
+def launch(bench: Bench) -> Launch:
+    return launch_for(
+        pending_record(), TRAINSHED_ENGINE=bench.name, TRAINSHED_TEXT="ä 'b' $c\n\"d\""
+    )
 
 
 def end_of(launcher: Launcher, task: str) -> TaskState:
@@ -42,7 +44,8 @@ def log_of(launcher: Launcher, task: str) -> str:
 def test_a_task_that_ends_well(bench: Bench, launch: Launch) -> None:
     launcher = bench.launcher("print('hello')")
     task = launcher.launch(launch)
-    assert end_of(launcher, task) == TaskState(Phase.STOPPED, exit_code=0)
+    state = end_of(launcher, task)
+    assert (state.phase, state.exit_code, state.cause) == (Phase.STOPPED, 0, None)
     assert log_of(launcher, task) == "hello\n"
 
 
@@ -65,7 +68,7 @@ def test_a_running_task_is_running_and_can_be_found(
     launcher = bench.launcher(waiting_for(gate))
     task = launcher.launch(launch)
     wait_until(lambda: log_of(launcher, task) == "begun\n", "the task runs")
-    assert launcher.describe([task]) == {task: TaskState(Phase.RUNNING)}
+    assert {key: x.phase for key, x in launcher.describe([task]).items()} == {task: Phase.RUNNING}
     assert launcher.find(launch.token) == task
     gate.touch()
     assert end_of(launcher, task).exit_code == 0
@@ -76,12 +79,15 @@ def test_an_unknown_token_finds_nothing(bench: Bench) -> None:
     assert bench.launcher("pass").find(client_token("nobody", 1)) is None
 
 
-def test_describe_leaves_out_what_it_does_not_know(bench: Bench, launch: Launch) -> None:
+def test_describe_leaves_out_what_it_does_not_know_or_says_so(bench: Bench, launch: Launch) -> None:
     launcher = bench.launcher("pass")
-    task, unknown = launcher.launch(launch), client_token("nobody", 1)
-    assert launcher.describe([unknown]) == {}
+    task, unknown = launcher.launch(launch), bench.unknown_task()
     assert launcher.describe([]) == {}
-    assert set(launcher.describe([unknown, task])) == {task}
+    missing = TaskState(Phase.MISSING)
+    assert launcher.describe([unknown]).get(unknown, missing) == missing
+    states = dict(launcher.describe([unknown, task]))
+    assert states.pop(unknown, missing) == missing
+    assert set(states) == {task}
 
 
 def test_a_task_gets_the_environment_of_its_launch_and_its_own_id(
@@ -89,12 +95,20 @@ def test_a_task_gets_the_environment_of_its_launch_and_its_own_id(
 ) -> None:
     monkeypatch.setenv("TRAINSHED_CAP", "9")
     monkeypatch.setenv("SECRET", "none of its business")
-    launcher = bench.launcher("import json, os; print(json.dumps(dict(os.environ)))")
+    launcher = bench.launcher(
+        "import json, os\n"
+        "from trainshed.engine import own_task\n"
+        "from trainshed.settings import Settings\n"
+        "told = own_task(Settings.from_environment(os.environ), os.environ)\n"
+        "print(json.dumps([told, dict(os.environ)]))"
+    )
     task = launcher.launch(launch)
     end_of(launcher, task)
-    environment = json.loads(log_of(launcher, task))
+    told, environment = json.loads(log_of(launcher, task))
+    assert told == task
     ours = {key: value for key, value in environment.items() if key.startswith("TRAINSHED_")}
-    assert ours == {**launch.environment, "TRAINSHED_TASK": task}
+    ours.pop("TRAINSHED_TASK", None)
+    assert ours == launch.environment
     assert "SECRET" not in environment
 
 
@@ -193,7 +207,7 @@ def test_stopping_what_has_ended_or_is_unknown_changes_nothing(
     before = end_of(launcher, task)
     launcher.stop(task, "late")
     assert launcher.describe([task])[task] == before
-    launcher.stop(client_token("nobody", 1), "unknown")
+    launcher.stop(bench.unknown_task(), "unknown")
 
 
 def test_a_log_is_given_page_by_page(bench: Bench, launch: Launch, tmp_path: Path) -> None:
@@ -220,21 +234,23 @@ def test_a_log_longer_than_a_page_is_given_whole(bench: Bench, launch: Launch) -
 def test_a_character_that_is_half_there_is_left_for_the_next_page(
     bench: Bench, launch: Launch, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
+    written, gate = tmp_path / "written", tmp_path / "gate"
     euro = "€".encode()
     launcher = bench.launcher(
-        "import os\n"
-        f"os.write(1, b'price ' + {euro[:2]!r})\n"
+        "import os, pathlib\n"
+        f"os.write(1, b'begun\\nprice ' + {euro[:2]!r})\n"
+        f"pathlib.Path({str(written)!r}).touch()\n"
         f"{waiting_for(gate, says='')}\n"
-        f"os.write(1, {euro[2:]!r} + b' each')\n"
+        f"os.write(1, {euro[2:]!r} + b' each\\n')\n"
     )
     task = launcher.launch(launch)
-    wait_until(lambda: launcher.log(task).text != "", "the first page")
+    wait_until(lambda: written.exists() and launcher.log(task).text != "", "the first page")
     first = launcher.log(task)
-    assert first.text == "price "
+    assert first.text in ("begun\n", "begun\nprice "), "half a line may be held back, too"
     gate.touch()
     end_of(launcher, task)
-    assert launcher.log(task, first.cursor).text == "€ each"
+    rest = launcher.log(task, first.cursor)
+    assert first.text + rest.text == "begun\nprice € each\n"
 
 
 def test_bytes_that_are_no_utf8_do_not_end_a_log(bench: Bench, launch: Launch) -> None:
@@ -253,7 +269,7 @@ def test_a_log_has_what_the_task_printed_as_errors_too(bench: Bench, launch: Lau
 
 def test_a_task_that_has_printed_nothing_has_an_empty_log(bench: Bench, launch: Launch) -> None:
     launcher = bench.launcher("pass")
-    assert launcher.log(client_token("nobody", 1)).text == ""
+    assert launcher.log(bench.unknown_task()).text == ""
     task = launcher.launch(launch)
     end_of(launcher, task)
     assert launcher.log(task).text == ""

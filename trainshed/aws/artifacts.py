@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from trainshed.aws.clients import error_code, in_words
+from trainshed.aws.words import error_code, in_words
 from trainshed.errors import ArtifactExists
 from trainshed.manifest import check_key
 from trainshed.ports import ArtifactStore, FileEntry

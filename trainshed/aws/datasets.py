@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from trainshed.aws.clients import error_code, in_words
+from trainshed.aws.words import error_code, in_words
 from trainshed.errors import UnknownDataset
 from trainshed.manifest import entry_of
 from trainshed.ports import DatasetStore
 
 SCHEME = "s3://"
+_ABSENT = ("404", "NoSuchKey", "NoSuchBucket")
 
 
 class S3Datasets(DatasetStore):
@@ -32,13 +34,15 @@ class S3Datasets(DatasetStore):
             digest.update(f"{name}\0{entry_of(file).sha256}\n".encode())
         prefix = f"datasets/{digest.hexdigest()}"
         with in_words(f"The bucket {self._bucket}"):
+            there = set(self._keys(self._bucket, f"{prefix}/"))
             for name, file in files.items():
-                self._s3.upload_file(
-                    str(file),
-                    self._bucket,
-                    f"{prefix}/{name}",
-                    ExtraArgs={"ChecksumAlgorithm": "SHA256"},
-                )
+                if f"{prefix}/{name}" not in there:
+                    self._s3.upload_file(
+                        str(file),
+                        self._bucket,
+                        f"{prefix}/{name}",
+                        ExtraArgs={"ChecksumAlgorithm": "SHA256"},
+                    )
         tail = "/" if path.is_dir() else f"/{path.name}"
         return f"{SCHEME}{self._bucket}/{prefix}{tail}"
 
@@ -47,33 +51,38 @@ class S3Datasets(DatasetStore):
         bucket, _, key = dataset.removeprefix(SCHEME).partition("/")
         if not dataset.startswith(SCHEME) or not bucket or not key:
             raise UnknownDataset(f"{dataset} is not an S3 address such as s3://bucket/key.")
+        name = key.rsplit("/", 1)[-1]
+        if name in (".", ".."):
+            raise UnknownDataset(f"{dataset} names no file.")
         with in_words(f"The data set {dataset}"):
-            if key.endswith("/"):
-                self._fetch_all(dataset, bucket, key, folder)
-                return folder
-            target = folder / key.rsplit("/", 1)[-1]
             try:
-                self._s3.download_file(bucket, key, str(target))
+                if not name:
+                    self._fetch_all(dataset, bucket, key, folder)
+                else:
+                    self._s3.download_file(bucket, key, str(folder / name))
             except ClientError as error:
-                if error_code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
+                if error_code(error) in _ABSENT:
                     raise UnknownDataset(f"There is no data set {dataset}.") from None
                 raise
-            return target
+        return folder / name
 
     def _fetch_all(self, dataset: str, bucket: str, prefix: str, folder: Path) -> None:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = False
-        for page in pages:
-            for entry in page.get("Contents", []):
-                name = entry["Key"].removeprefix(prefix)
-                target = folder / name
-                if not name or name.endswith("/") or folder not in target.resolve().parents:
-                    continue
-                found = True
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._s3.download_file(bucket, entry["Key"], str(target))
+        root, found = folder.resolve(), False
+        for key in self._keys(bucket, prefix):
+            target = (root / key.removeprefix(prefix)).resolve()
+            if key.endswith("/") or root not in target.parents:
+                continue
+            found = True
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._s3.download_file(bucket, key, str(target))
         if not found:
             raise UnknownDataset(f"There is no data set {dataset}.")
+
+    def _keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for found in page.get("Contents", []):
+                yield found["Key"]
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from trainshed.aws.clients import error_code, in_words
+from trainshed.aws.words import error_code, in_words
 from trainshed.errors import LaunchRefused, LaunchUncertain
 from trainshed.ports import Launcher, LogPage, Phase, TaskState
 from trainshed.record import Cause, Launch
@@ -16,7 +16,6 @@ from trainshed.record import Cause, Launch
 CONTAINER = "training"
 """The name of the container in every task definition."""
 
-MAX_OVERRIDES = 8192
 _DESCRIBED_AT_ONCE = 100
 _MAX_REASON = 255
 
@@ -109,24 +108,32 @@ class EcsLauncher(Launcher):
 
     def stop(self, task: str, reason: str) -> None:
         with in_words("ECS"):
-            self._ecs.stop_task(
-                cluster=self._placement.cluster, task=task, reason=reason[:_MAX_REASON]
-            )
+            try:
+                self._ecs.stop_task(
+                    cluster=self._placement.cluster, task=task, reason=reason[:_MAX_REASON]
+                )
+            except ClientError as error:
+                if error_code(error) != "InvalidParameterException":  # ECS knows it no more
+                    raise
 
     def log(self, task: str, cursor: str | None = None) -> LogPage:
         stream = f"{CONTAINER}/{CONTAINER}/{task.rsplit('/', 1)[-1]}"
-        position = {"nextToken": cursor} if cursor else {"startFromHead": True}
-        with in_words("CloudWatch Logs"):
-            try:
-                page = self._logs.get_log_events(
-                    logGroupName=self._placement.log_group, logStreamName=stream, **position
-                )
-            except ClientError as error:
-                if error_code(error) == "ResourceNotFoundException":  # it has printed nothing yet
-                    return LogPage("", cursor)
-                raise
-        text = "".join(f"{event['message']}\n" for event in page["events"])
-        return LogPage(text, page["nextForwardToken"])
+        while True:
+            position = {"nextToken": cursor} if cursor else {"startFromHead": True}
+            with in_words("CloudWatch Logs"):
+                try:
+                    page = self._logs.get_log_events(
+                        logGroupName=self._placement.log_group, logStreamName=stream, **position
+                    )
+                except ClientError as error:
+                    if error_code(error) == "ResourceNotFoundException":  # nothing printed yet
+                        return LogPage("", cursor)
+                    raise
+            text = "".join(f"{event['message']}\n" for event in page["events"])
+            # A page without events is the end only where the next one begins as it did.
+            if text or page["nextForwardToken"] == cursor:
+                return LogPage(text, page["nextForwardToken"])
+            cursor = page["nextForwardToken"]
 
     def _parameters(self, launch: Launch) -> dict[str, Any]:
         placement = self._placement

@@ -20,8 +20,9 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
-from trainshed.aws.clients import error_code, in_words
+from trainshed.aws.words import error_code, in_words
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.ports import Registry, Report, Waiting
 from trainshed.record import ModelRecord, Status
@@ -32,6 +33,10 @@ REPORT_DAYS = 90
 _SLOTS = "#slots"
 _PENDING, _SLOT = "pending", "slot"
 _TRIES = 8
+_AT_ONCE = 100
+"""How many items DynamoDB gives in one answer."""
+_TAKEN = ("ConditionalCheckFailedException", "TransactionConflictException")
+"""The second: the record is being changed this very moment, so it is there."""
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -51,14 +56,14 @@ class DynamoRegistry(Registry):
                     ConditionExpression="attribute_not_exists(model_id)",
                 )
             except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
+                if error_code(error) in _TAKEN:
                     return False
                 raise
         return True
 
     def get(self, model_id: str) -> ModelRecord | None:
         item = self._get(model_id)
-        return ModelRecord.model_validate_json(item["record"]) if item else None
+        return _record(item["record"]) if item else None
 
     def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
         write = {
@@ -162,11 +167,19 @@ class DynamoRegistry(Registry):
             )
 
     def reports(self, attempts: Collection[tuple[str, int]]) -> dict[tuple[str, int], Report]:
-        found = {}
-        for attempt in attempts:
-            item = self._get(_report_key(*attempt))
-            if item:
-                found[attempt] = Report.model_validate_json(item["report"])
+        attempt_of = {_report_key(*attempt): attempt for attempt in attempts}
+        keys, found = list(attempt_of), {}
+        while keys:
+            asked = {"Keys": [{"model_id": {"S": key}} for key in keys[:_AT_ONCE]]}
+            with in_words("The registry"):
+                answer = self._dynamodb.batch_get_item(
+                    RequestItems={self._table: {**asked, "ConsistentRead": True}}
+                )
+            for item in answer["Responses"].get(self._table, []):
+                report = Report.model_validate_json(item["report"]["S"])
+                found[attempt_of[item["model_id"]["S"]]] = report
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            keys = [key["model_id"]["S"] for key in left] + keys[_AT_ONCE:]
         return found
 
     def _count(self, state: str) -> int:
@@ -221,7 +234,7 @@ class DynamoRegistry(Registry):
         records = []
         for page in self._pages(**query):
             for item in page["Items"]:
-                records.append(ModelRecord.model_validate_json(item["record"]["S"]))
+                records.append(_record(item["record"]["S"]))
                 if len(records) == limit:
                     return records
         return records
@@ -251,6 +264,15 @@ def _item(record: ModelRecord) -> dict[str, Any]:
             else f"{9 - record.priority}#{_moment(record.created_at)}#{record.model_id}"
         )
     return _serialized(attributes)
+
+
+def _record(text: str) -> ModelRecord:
+    try:
+        return ModelRecord.model_validate_json(text)
+    except ValidationError as error:
+        raise StorageUnavailable(
+            f"A record cannot be read; another version of Trainshed wrote it: {error}"
+        ) from error
 
 
 def _moment(moment: datetime) -> str:

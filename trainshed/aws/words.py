@@ -1,26 +1,13 @@
-"""boto3 clients, and their errors in words."""
+"""boto3's errors in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from trainshed.errors import StorageUnavailable
-
-_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60
-)
-
-
-def client(service: str) -> Any:
-    """A client of the environment's account and region. Raises `StorageUnavailable`."""
-    with in_words(service):
-        return boto3.session.Session().client(service, config=_CONFIG)
 
 
 def error_code(error: ClientError) -> str:
