@@ -11,7 +11,7 @@ from tests.building import NOW, launch_for, pending_record, reserved
 from tests.racing import race
 from trainshed.engine import Engine
 from trainshed.errors import CapReached, Conflict, Stale, UnknownModel
-from trainshed.ports import Registry, Report
+from trainshed.ports import Registry, Report, Waiting
 from trainshed.record import (
     Cause,
     ModelRecord,
@@ -229,6 +229,28 @@ def test_unfinished_counts_what_is_not_terminal(registry: Registry) -> None:
     take_slot(registry, running)
     registry.replace(over, cancel(over, NOW))
     assert registry.unfinished() == 2
+
+
+def test_waiting_counts_the_pending_and_knows_the_oldest(registry: Registry) -> None:
+    assert registry.waiting() == Waiting(0, None)
+    urgent = pending_record("urgent", priority=9, age_seconds=10)
+    oldest = pending_record("oldest", priority=0, age_seconds=99.5)
+    plain = pending_record("plain", age_seconds=50)
+    put(registry, urgent, oldest, plain)
+    assert registry.waiting() == Waiting(3, oldest.created_at)
+    take_slot(registry, oldest)
+    assert registry.waiting() == Waiting(2, plain.created_at)
+    registry.replace(plain, cancel(plain, NOW))
+    assert registry.waiting() == Waiting(1, urgent.created_at)
+
+
+def test_a_delayed_record_waits_from_when_it_was_asked_for(registry: Registry) -> None:
+    record = pending_record(age_seconds=70)
+    put(registry, record)
+    taken = take_slot(registry, record)
+    later = NOW + timedelta(hours=1)
+    registry.replace(taken, send_back(taken, 1, None, Cause.HOST_LOST, "no", later, NOW))
+    assert registry.waiting() == Waiting(1, record.created_at)
 
 
 def test_newest_gives_the_newest_first_by_status_and_name(registry: Registry) -> None:

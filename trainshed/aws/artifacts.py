@@ -71,8 +71,8 @@ class S3Artifacts(ArtifactStore):
                     return None
                 raise
             checksum = str(head.get("ChecksumSHA256", ""))
-            # That of an upload in parts is a checksum of checksums, and says so with a hyphen.
-            if checksum and "-" not in checksum:
+            # That of an upload in parts, whose ETag has a hyphen, is a checksum of checksums.
+            if checksum and "-" not in head["ETag"]:
                 digest = base64.b64decode(checksum).hex()
             else:
                 digest = self._read_digest(key)
