@@ -12,9 +12,8 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 locals {
-  # The consumer writes these with its log, in CloudWatch's embedded metric format.
-  namespace  = "Trainshed"
-  dimensions = { Cluster = aws_ecs_cluster.this.name }
+  # The consumer writes its metrics with its log; queue_consumer/metrics.py says which there are.
+  namespace = "Trainshed"
 }
 
 resource "aws_cloudwatch_metric_alarm" "letters" {
@@ -41,8 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_pending" {
   alarm_name          = "${var.name}-oldest-pending"
   alarm_description   = "A model has waited for its training for more than ${var.oldest_pending_minutes} minutes"
   namespace           = local.namespace
-  metric_name         = "OldestPendingSeconds"
-  dimensions          = local.dimensions
+  metric_name         = "oldest_pending_seconds"
   statistic           = "Maximum"
   period              = 300
   evaluation_periods  = 1
@@ -70,15 +68,14 @@ resource "aws_cloudwatch_metric_alarm" "failure_rate" {
   }
 
   dynamic "metric_query" {
-    for_each = { failures = "Failures", launches = "Launches" }
+    for_each = toset(["failures", "launches"])
 
     content {
       id = metric_query.key
 
       metric {
         namespace   = local.namespace
-        metric_name = metric_query.value
-        dimensions  = local.dimensions
+        metric_name = metric_query.key
         stat        = "Sum"
         period      = 3600
       }

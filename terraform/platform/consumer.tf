@@ -68,7 +68,7 @@ locals {
     TRAINSHED_ASSIGN_PUBLIC_IP      = local.assign_public_ip ? "1" : "0"
     TRAINSHED_TRAINING_LOG_GROUP    = aws_cloudwatch_log_group.training.name
     TRAINSHED_CAP                   = tostring(var.cap)
-    TRAINSHED_CATALOGUE           = jsonencode(local.catalogue)
+    TRAINSHED_CATALOGUE             = jsonencode(local.catalogue)
   }
 
   # Bytes, not characters: every four characters of base64 are three bytes.

@@ -1,11 +1,8 @@
 locals {
-  own = { for name in ["Queued", "Running", "SlotsFree", "Launches", "Failures", "OldestPendingSeconds"] :
-  name => [local.namespace, name, "Cluster", aws_ecs_cluster.this.name] }
-
   graphs = [
-    { title = "Trainings", stat = "Maximum", metrics = [local.own.Queued, local.own.Running, local.own.SlotsFree] },
-    { title = "Launches and failures", stat = "Sum", metrics = [local.own.Launches, local.own.Failures] },
-    { title = "Oldest pending, in seconds", stat = "Maximum", metrics = [local.own.OldestPendingSeconds] },
+    { title = "Trainings", stat = "Maximum", metrics = [for name in ["queued", "pending", "running", "slots_free"] : [local.namespace, name]] },
+    { title = "Launches and ends", stat = "Sum", metrics = [for name in ["launches", "completed", "failures"] : [local.namespace, name]] },
+    { title = "Oldest pending, in seconds", stat = "Maximum", metrics = [[local.namespace, "oldest_pending_seconds"]] },
     {
       title   = "Queues", stat = "Maximum",
       metrics = [for name in values(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]]

@@ -33,7 +33,7 @@ resource "aws_iam_role_policy" "consumer" {
 data "aws_iam_policy_document" "consumer" {
   statement {
     sid       = "TakeRequests"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
     resources = [aws_sqs_queue.requests.arn]
   }
 

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from queue_consumer.metrics import NAMESPACE, measure
+from queue_consumer.tick import Outcome
 from tests.aws.ecs_stage import EcsStage
 from tests.building import NOW, pending_record, reserved
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
+from trainshed.engine import open_engine
 from trainshed.errors import TrainshedError
 from trainshed.record import Launch
+from trainshed.settings import Settings
 
 from .conftest import Platform
 from .differences import PLATFORM_DIFFERENCES, SERVING_DIFFERENCES, unexpected
@@ -141,6 +146,27 @@ def test_every_minute_and_every_change_of_a_training_call_the_consumer(platform:
     pattern = json.loads(rules["trainshed-consumer-tasks"]["EventPattern"])
     assert pattern["detail"]["lastStatus"] == ["RUNNING", "STOPPED"]
     assert pattern["detail"]["group"] == [{"prefix": "family:trainshed-training-"}]
+
+
+def test_alarms_watch_metrics_that_the_consumer_writes(platform: Platform, home: Path) -> None:
+    settings = Settings(home=home)
+    with open_engine(settings) as engine:
+        written = measure(engine, settings, Outcome([], 0, 0), NOW)
+    alarms = platform.server.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == 6
+    assert {action.rsplit(":", 1)[-1] for alarm in alarms for action in alarm["AlarmActions"]} == {
+        "trainshed-alarms"
+    }
+    watched = [alarm for alarm in alarms if "MetricName" in alarm]
+    watched += [
+        query["MetricStat"]["Metric"]
+        for alarm in alarms
+        for query in alarm.get("Metrics", [])
+        if "MetricStat" in query
+    ]
+    own = {metric["MetricName"] for metric in watched if metric["Namespace"] == NAMESPACE}
+    assert own == {"oldest_pending_seconds", "failures", "launches"}
+    assert own <= written.keys()
 
 
 def test_no_role_may_do_just_anything(platform: Platform) -> None:
