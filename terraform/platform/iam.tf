@@ -45,7 +45,7 @@ data "aws_iam_policy_document" "consumer" {
 
   statement {
     sid       = "KeepRecords"
-    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.registry.arn]
   }
 

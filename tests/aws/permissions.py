@@ -53,6 +53,8 @@ def _table_actions(request: IAMRequest) -> list[tuple[str, str]]:
             for item in given["TransactItems"]
             for part, write in item.items()
         ]
+    elif request._action == "dynamodb:BatchGetItem":
+        calls = [(request._action, {"TableName": name}) for name in given["RequestItems"]]
     else:
         calls = [(request._action, given)]
     tables = f"arn:aws:dynamodb:{request._region}:{request.account_id}:table/"
