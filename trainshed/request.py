@@ -18,7 +18,9 @@ from trainshed.errors import InvalidRequest
 from trainshed.model_type import MODEL_TYPE_PATTERN, Catalogue, Value, lookup
 
 MAX_BODY_BYTES = 4096
-"""An ECS launch carries at most 8,192 characters of overrides, and a request travels in it."""
+
+MAX_LAUNCH_CHARACTERS = 7000
+"""Of what a request adds to a launch: ECS takes 8,192 characters, JSON within JSON."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -74,10 +76,17 @@ class TrainingRequest(BaseModel):
     def completed(self, catalogue: Catalogue) -> TrainingRequest:
         """The same request with the model type's defaults filled in. Raises `InvalidRequest`."""
         model_type = lookup(catalogue, self.model_type)
+        hyperparameters = model_type.complete(self.hyperparameters)
+        size = len(json.dumps([json.dumps(hyperparameters, ensure_ascii=False), self.dataset]))
+        if size > MAX_LAUNCH_CHARACTERS:
+            raise InvalidRequest(
+                f"With its defaults the request takes {size} characters of a launch;"
+                f" at most {MAX_LAUNCH_CHARACTERS} are allowed."
+            )
         return self.model_copy(
             update={
                 "epochs": self.epochs or model_type.epochs,
-                "hyperparameters": model_type.complete(self.hyperparameters),
+                "hyperparameters": hyperparameters,
             }
         )
 

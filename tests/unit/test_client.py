@@ -24,9 +24,12 @@ from trainshed.record import (
     Status,
     cancel,
     claim,
+    client_token,
     complete,
     fail,
+    note_task,
     rejected,
+    send_back,
 )
 from trainshed.settings import Settings
 
@@ -279,6 +282,18 @@ class TestLogTask:
         task = launcher.launch(record.launch)
         assert client.log_task(record) == task
         assert client.log_task(record, 1) == task
+
+    def test_a_task_that_its_launcher_has_forgotten(
+        self, engine: Engine, client: Client, launcher: FakeLauncher
+    ) -> None:
+        record = put(engine, pending_record("cat"), Status.LAUNCHING)
+        record = note_task(record, 1, "task-1", NOW)
+        record = claim(record, 1, "task-2", NOW)  # which was launched too, and came first
+        back = send_back(record, 1, "task-2", Cause.HOST_LOST, "lost", NOW, NOW)
+        again = note_task(reserved(back), 2, "task-3", NOW)
+        assert launcher.find(client_token(record.model_id, 1)) is None
+        assert client.log_task(back) == client.log_task(back, 1) == "task-2"
+        assert [client.log_task(again, attempt) for attempt in (1, 2)] == ["task-2", "task-3"]
 
     @pytest.mark.parametrize("attempt", [2, 99])
     def test_an_attempt_that_was_not(self, engine: Engine, client: Client, attempt: int) -> None:

@@ -12,7 +12,7 @@ from tests.building import NOW, FakeClock, pending_record, reserved
 from trainshed.engine import Engine
 from trainshed.handoff import launch_of
 from trainshed.ports import Phase, TaskState
-from trainshed.record import Cause, ModelRecord, Status, cancel, claim, client_token
+from trainshed.record import Cause, Launch, ModelRecord, Status, cancel, claim, client_token
 from trainshed.settings import Settings
 
 from .conftest import FakeLauncher
@@ -50,6 +50,24 @@ def test_launches_are_made_up_to_the_cap(
     assert engine.registry.slots_in_use() == 2
     assert len(launcher.launches) == 2
     assert fill_slots(engine, settings, clock) == 0
+
+
+def test_nothing_is_launched_from_the_deadline_on(
+    engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
+) -> None:
+    records = put(engine, "a", "b")
+    assert fill_slots(engine, settings, clock, NOW) == 0
+    plain = launcher.launch
+
+    def slow(launch: Launch) -> str:
+        clock.advance(seconds=10)
+        return plain(launch)
+
+    launcher.launch = slow  # type: ignore[method-assign]
+    assert fill_slots(engine, settings, clock, NOW + timedelta(seconds=10)) == 1
+    statuses = [now_of(engine, record).status for record in records]
+    assert statuses == [Status.IN_PROGRESS, Status.PENDING]
+    assert engine.registry.slots_in_use() == 1
 
 
 def test_a_launch_is_what_was_frozen_in_the_record(

@@ -63,6 +63,17 @@ def test_a_killed_supervisor_takes_its_training_along_and_is_a_lost_host(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_half_a_line_is_shown_but_no_half_character(tmp_path: Path, launch: Launch) -> None:
+    program = f"import os, time; os.write(1, {'price €'.encode()[:-1]!r}); time.sleep(120)"
+    launcher = launcher_of(tmp_path, program)
+    task = begin(launcher, launch)
+    page = launcher.log(task)
+    assert page.text == "price "
+    assert launcher.log(task, page.cursor).text == ""
+    launcher.stop(task, "seen")
+    stopped(launcher, task)
+
+
 def test_while_a_training_lives_its_task_runs(tmp_path: Path, launch: Launch) -> None:
     launcher = launcher_of(tmp_path, SLEEPER)
     task = begin(launcher, launch)

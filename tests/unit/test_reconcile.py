@@ -235,6 +235,56 @@ def test_an_unknown_state_is_not_a_state(
     assert now_of(engine, record).stop_cause is Cause.TIMEOUT
 
 
+MISSING = TaskState(Phase.MISSING, reason="Nobody knows it.")
+
+
+def test_a_missing_task_is_believed_only_after_15_minutes(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    record = start(engine, step)
+    stop(launcher, record, MISSING)
+    for _ in range(3):
+        clock.advance(minutes=4, seconds=59)
+        assert step().ended == []
+        assert now_of(engine, record) == record
+    clock.advance(seconds=3)
+    [ended] = step().ended
+    assert ended == now_of(engine, record)
+    assert (ended.status, ended.cause, ended.reason) == (
+        Status.PENDING,
+        Cause.HOST_LOST,
+        "Nobody knows it.",
+    )
+    assert engine.registry.slots_in_use() == 0
+
+
+def test_a_task_that_was_missing_for_a_while_is_followed_on(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    record = start(engine, step)
+    before = dict(launcher.states)
+    stop(launcher, record, MISSING)
+    clock.advance(minutes=14)
+    step()
+    launcher.states.update(before)
+    clock.advance(minutes=14)
+    step()
+    assert now_of(engine, record) == record
+
+
+def test_a_cancelled_task_that_is_missing_keeps_its_slot_until_it_is_believed(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    record = start(engine, step)
+    engine.registry.amend(record.model_id, lambda r: cancel(r, clock()))
+    stop(launcher, record, MISSING)
+    step()
+    assert now_of(engine, record).status is Status.CANCELLING
+    clock.advance(minutes=15)
+    step()
+    assert now_of(engine, record).status is Status.CANCELLED
+
+
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING])
 def test_what_runs_is_left_alone(
     engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, phase: Phase

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from trainshed.engine import open_artifacts, open_datasets, open_engine, open_registry
 from trainshed.environment import read_environment, switch, variable
-from trainshed.errors import InvalidSettings
-from trainshed.settings import Settings
+from trainshed.errors import InvalidSettings, StorageUnavailable
+from trainshed.settings import AwsSettings, Settings
 
 
 def test_the_defaults() -> None:
@@ -71,7 +73,8 @@ def test_a_relative_home_is_taken_from_here(
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("TRAINSHED_ENGINE", "gcp", "it must be local"),
+        ("TRAINSHED_ENGINE", "gcp", "it must be local or aws"),
+        ("TRAINSHED_MODEL_TYPES", ":", "must name a folder"),
         ("TRAINSHED_CAP", "0", "it must be a whole number from 1 to 10000"),
         ("TRAINSHED_CAP", "-1", "whole number"),
         ("TRAINSHED_CAP", "two", "whole number"),
@@ -95,6 +98,95 @@ def test_a_wrong_value_is_named(name: str, text: str, complaint: str) -> None:
         Settings.from_environment({name: text})
     assert str(caught.value).startswith(f"{name}={text!r} is wrong: it ")
     assert complaint in str(caught.value)
+
+
+AWS = {
+    "TRAINSHED_ENGINE": "aws",
+    "TRAINSHED_QUEUE_URL": "https://sqs/requests",
+    "TRAINSHED_DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
+    "TRAINSHED_TABLE": "registry",
+    "TRAINSHED_ARTIFACT_BUCKET": "artifacts",
+    "TRAINSHED_DATASET_BUCKET": "datasets",
+    "TRAINSHED_CLUSTER": "cluster",
+    "TRAINSHED_TASK_FAMILY_PREFIX": "shed-training-",
+    "TRAINSHED_SUBNETS": "subnet-1,subnet-2",
+    "TRAINSHED_SECURITY_GROUPS": "sg-1, sg-2,",
+    "TRAINSHED_CAPACITY_PROVIDERS": "FARGATE_SPOT",
+    "TRAINSHED_ASSIGN_PUBLIC_IP": "1",
+    "TRAINSHED_TRAINING_LOG_GROUP": "/shed/training",
+}
+
+NEEDED = sorted(AWS.keys() - {"TRAINSHED_ENGINE", "TRAINSHED_ASSIGN_PUBLIC_IP"})
+
+
+def test_the_aws_engines_own_variables_are_read() -> None:
+    assert Settings.from_environment(AWS).aws == AwsSettings(
+        queue_url="https://sqs/requests",
+        dead_letter_queue_url="https://sqs/dead",
+        table="registry",
+        artifact_bucket="artifacts",
+        dataset_bucket="datasets",
+        cluster="cluster",
+        task_family_prefix="shed-training-",
+        subnets=("subnet-1", "subnet-2"),
+        security_groups=("sg-1", "sg-2"),
+        capacity_providers=("FARGATE_SPOT",),
+        assign_public_ip=True,
+        training_log_group="/shed/training",
+    )
+
+
+def test_the_local_engine_takes_no_notice_of_them() -> None:
+    assert Settings.from_environment({**AWS, "TRAINSHED_ENGINE": "local"}).aws is None
+
+
+def test_what_the_aws_engine_needs_is_named() -> None:
+    aws = Settings.from_environment({"TRAINSHED_ENGINE": "aws", "TRAINSHED_TABLE": "t"}).aws
+    assert aws is not None
+    aws.require("table")
+    with pytest.raises(InvalidSettings) as caught:
+        aws.require("table", "queue_url", "subnets")
+    assert str(caught.value) == (
+        "The aws engine needs TRAINSHED_QUEUE_URL, TRAINSHED_SUBNETS;"
+        " see terraform's output `environment`."
+    )
+
+
+@pytest.mark.parametrize("variable", NEEDED)
+def test_an_engine_is_opened_only_with_all_that_it_needs(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    settings = Settings.from_environment({**AWS, variable: ""})
+    with pytest.raises(InvalidSettings, match=f"needs {variable};"), open_engine(settings):
+        pass
+
+
+def test_a_part_is_opened_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    needed = {"TRAINSHED_TABLE", "TRAINSHED_ARTIFACT_BUCKET", "TRAINSHED_DATASET_BUCKET"}
+    container = {name: AWS[name] for name in needed | {"TRAINSHED_ENGINE"}}
+    settings = Settings.from_environment(container)
+    open_artifacts(settings)
+    open_datasets(settings)
+    with open_registry(settings):
+        pass
+
+
+def test_a_region_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    settings = Settings.from_environment(AWS)
+    with pytest.raises(StorageUnavailable, match="specify a region"), open_engine(settings):
+        pass
+
+
+def test_the_catalogue_may_come_as_json(tmp_path: Path) -> None:
+    told = {"wine": {"cpu": 1, "memory": 2, "epochs": 3, "hyperparameters": {}}}
+    environ = {"TRAINSHED_CATALOGUE": json.dumps(told), "TRAINSHED_MODEL_TYPES": str(tmp_path)}
+    catalogue = Settings.from_environment(environ).read_catalogue()
+    assert {name: model_type.epochs for name, model_type in catalogue.items()} == {"wine": 3}
 
 
 @dataclass(frozen=True)

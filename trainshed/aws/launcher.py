@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from trainshed.aws.words import error_code, in_words
 from trainshed.errors import LaunchRefused, LaunchUncertain
 from trainshed.ports import Launcher, LogPage, Phase, TaskState
 from trainshed.record import Cause, Launch
+
+_logger = logging.getLogger(__name__)
 
 CONTAINER = "training"
 """The name of the container in every task definition."""
@@ -32,6 +35,11 @@ _REFUSALS = frozenset(
     }
 )
 """Errors of RunTask that say that nothing was started; any other leaves it open."""
+
+_MISSING = "ECS knows no such task, or no longer: it keeps a stopped one for an hour."
+
+_PASSING = frozenset({"ServerException", "ThrottlingException", "RequestLimitExceeded"})
+"""Errors that say that ECS has no time now."""
 
 _STOP_CAUSES = {
     "TaskFailedToStart": Cause.START_FAILED,
@@ -98,12 +106,18 @@ class EcsLauncher(Launcher):
         states = {}
         for batch in _batches(list(tasks)):
             with in_words("ECS"):
-                answer = self._ecs.describe_tasks(cluster=self._placement.cluster, tasks=batch)
+                try:
+                    answer = self._ecs.describe_tasks(cluster=self._placement.cluster, tasks=batch)
+                except ClientError as error:
+                    if error_code(error) not in _PASSING:
+                        raise
+                    _logger.warning("%d tasks cannot be described now: %s", len(batch), error)
+                    continue
             for task in answer["tasks"]:
                 states[task["taskArn"]] = state_of(task)
             for failure in answer.get("failures", []):
                 if failure.get("reason") == "MISSING":
-                    states[failure["arn"]] = TaskState(Phase.MISSING)
+                    states[failure["arn"]] = TaskState(Phase.MISSING, reason=_MISSING)
         return states
 
     def stop(self, task: str, reason: str) -> None:
@@ -169,8 +183,8 @@ class EcsLauncher(Launcher):
 def state_of(task: dict[str, Any]) -> TaskState:
     """What ECS says of a task, in DescribeTasks or in a task-state-change event."""
     if task["lastStatus"] != "STOPPED":
-        running = task["lastStatus"] in ("RUNNING", "DEACTIVATING", "STOPPING")
-        return TaskState(Phase.RUNNING if running else Phase.STARTING)
+        starting = task["lastStatus"] in ("PROVISIONING", "PENDING", "ACTIVATING")
+        return TaskState(Phase.STARTING if starting else Phase.RUNNING)
     container: dict[str, Any] = next((c for c in task["containers"] if c["name"] == CONTAINER), {})
     reason = container.get("reason") or task.get("stoppedReason") or ""
     return TaskState(
