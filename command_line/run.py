@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
+import time
 from types import FrameType
 
 import click
 
 from command_line.output import notice
 from command_line.session import now, open_session
+
+_NAP_SECONDS = 0.1
+"""How soon a signal is heeded between two ticks."""
 
 
 @click.command()
@@ -27,10 +30,11 @@ def command(until_idle: bool) -> None:
     from command_line.progress import ProgressView
     from queue_consumer.loop import run
 
-    stop = threading.Event()
+    stopped = False
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
-        stop.set()
+        nonlocal stopped
+        stopped = True
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, on_signal)
@@ -43,7 +47,10 @@ def command(until_idle: bool) -> None:
 
         def pause() -> bool:
             view.update()
-            return not stop.wait(session.settings.tick_seconds)
+            until = time.monotonic() + session.settings.tick_seconds
+            while not stopped and (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, _NAP_SECONDS))
+            return not stopped
 
         idle = run(session.engine, session.settings, now, pause, until_idle=until_idle)
         view.update()

@@ -18,7 +18,7 @@ from trainshed.errors import (
 )
 from trainshed.model_type import Catalogue
 from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
-from trainshed.request import TrainingRequest, decode, renewed
+from trainshed.request import TrainingRequest, decode, encode_text, renewed
 from trainshed.settings import Settings
 
 _MODEL = re.compile("[a-z0-9-]+")
@@ -51,6 +51,7 @@ class Client:
 
     def submit_message(self, body: str) -> Queued:
         """Queue a raw message as it is, also a wrong one: it gets a record that says why."""
+        encode_text(body)
         message_id = self._engine.queue.send(body)
         try:
             return Queued(decode(body, message_id, self._catalogue()).model_id, None)

@@ -119,7 +119,7 @@ def renewed(request: TrainingRequest) -> TrainingRequest:
 
 def check_size(body: str) -> str:
     """Give `body` back. Raises `InvalidRequest` if no queue and launch could carry it."""
-    size = len(_utf8(body))
+    size = len(encode_text(body))
     if size > MAX_BODY_BYTES:
         raise InvalidRequest(f"The message has {size} bytes; at most {MAX_BODY_BYTES} are allowed.")
     return body
@@ -136,9 +136,9 @@ def name_in(body: str) -> str | None:
 
 def _parse(body: str) -> dict[str, Any]:
     try:
-        document = json.loads(body, object_pairs_hook=_no_duplicates)
+        document = json.loads(body, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
         # JSON can spell a lone surrogate, which no registry could keep and no log print.
-        _utf8(json.dumps(document, ensure_ascii=False))
+        encode_text(json.dumps(document, ensure_ascii=False))
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The message is not valid JSON: {error}.") from None
     if not isinstance(document, dict):
@@ -146,13 +146,18 @@ def _parse(body: str) -> dict[str, Any]:
     return document
 
 
-def _utf8(text: str) -> bytes:
+def encode_text(text: str) -> bytes:
+    """The text as a queue carries it. Raises `InvalidRequest` for what is no text."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InvalidRequest(
             f"The message holds a lone surrogate, {text[error.start]!r}, which is not a character."
         ) from None
+
+
+def _no_constants(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

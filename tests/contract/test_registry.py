@@ -275,7 +275,7 @@ def test_starting_with_finds_modelids_by_their_start_newest_first(registry: Regi
     put(registry, first, second, third)
     assert registry.starting_with("cat", 10) == [second, first]
     assert registry.starting_with("cat", 1) == [second]
-    assert registry.starting_with("cat-f", 10) == [second]
+    assert registry.starting_with("cat-fo", 10) == [second]
     assert registry.starting_with(third.model_id, 10) == [third]
 
 

@@ -147,7 +147,8 @@ class Shed:
         return Counter(entry["model_id"][:-37] for entry in self.events("end"))
 
     def trainings(self) -> list[psutil.Process]:
-        """The living training processes of this home."""
+        """The training processes of this home that are alive at one moment: after the search, which
+        takes time, and may see one end and its successor begin."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -155,10 +156,17 @@ class Shed:
                     found.append(process)
             except psutil.Error:
                 continue
-        return found
+        return [process for process in found if _is_alive(process)]
 
     def _owns(self, process: psutil.Process) -> bool:
         return process.environ().get("TRAINSHED_HOME") == str(self.home)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 TRAINSHED = (sys.executable, "-m", "command_line.main")

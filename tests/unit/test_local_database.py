@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +118,29 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+class BusyAtFirst(sqlite3.Connection):
+    """Says what SQLite says, at once, where two change a new database to WAL in one moment."""
+
+    refusals = 2
+
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        if "journal_mode" in sql and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return super().execute(sql, *rest)
+
+
+def test_opening_waits_for_others_who_do_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = functools.partial(sqlite3.connect, factory=BusyAtFirst)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with open_database(tmp_path / "trainshed.db") as database, database.reading() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 PROGRAM = """
 import sys, time
 from pathlib import Path
@@ -131,9 +157,8 @@ for home in sys.argv[2:]:
 
 
 def test_many_processes_may_open_a_new_home_at_once(tmp_path: Path) -> None:
-    """They do so with many homes, for a lack of waiting shows at some of them only."""
     gate = tmp_path / "gate"
-    homes = [tmp_path / f"home-{number}" for number in range(20)]
+    homes = [tmp_path / f"home-{number}" for number in range(10)]
     processes = [start(gate, *homes) for _ in range(6)]
     gate.touch()
     errors = [process.communicate(timeout=60)[1] for process in processes]
