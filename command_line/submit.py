@@ -69,7 +69,7 @@ def _submit(session: Session, name: str, settings: tuple[str, ...], fields: dict
     model_type = fields.setdefault("model_type", DEFAULT_MODEL_TYPE)
     fields["hyperparameters"] = _hyperparameters(session, model_type, settings)
     model_id = session.client.submit(build(name=name, **fields))
-    notice("Queued. `trainshed run` trains it.")
+    notice(f"Queued. {_next(session)}")
     return model_id
 
 
@@ -84,8 +84,14 @@ def _submit_message(session: Session, content: bytes) -> str:
     if queued.rejection is not None:
         notice(f"Queued, but it will be rejected: {queued.rejection}")
     else:
-        notice("Queued. `trainshed run` trains it.")
+        notice(f"Queued. {_next(session)}")
     return queued.model_id
+
+
+def _next(session: Session) -> str:
+    if session.settings.aws is not None:
+        return "The consumer takes it in within a minute."
+    return "`trainshed run` trains it."
 
 
 def _locate(session: Session, dataset: str) -> str:
