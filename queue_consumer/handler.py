@@ -73,6 +73,8 @@ def _log_as_json(request_id: str) -> None:
         root.addHandler(logging.StreamHandler())
     for handler in root.handlers:
         handler.setFormatter(_JsonFormatter(request_id))
+    # It would tell in every tick where it has found its credentials.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def _now() -> datetime:

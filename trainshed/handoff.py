@@ -70,7 +70,7 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
             "TRAINSHED_EPOCHS": str(request.epochs),
             "TRAINSHED_HYPERPARAMETERS": json.dumps(request.hyperparameters, ensure_ascii=False),
             "TRAINSHED_DATASET": request.dataset or "",
-            "TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0",
+            **_downloads(settings),
             **_engine_environment(settings),
         },
     )
@@ -87,6 +87,13 @@ def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, st
         "TRAINSHED_ARTIFACT_DIGEST": record.digest,
         **_engine_environment(settings),
     }
+
+
+def _downloads(settings: Settings) -> dict[str, str]:
+    """On aws it is the task definition that allows them, whatever the consumer's settings say."""
+    if settings.aws is not None:
+        return {}
+    return {"TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0"}
 
 
 def _engine_environment(settings: Settings) -> dict[str, str]:

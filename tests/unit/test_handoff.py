@@ -20,7 +20,7 @@ from trainshed.handoff import (
 )
 from trainshed.model_type import Value
 from trainshed.record import claim, client_token, complete, rejected
-from trainshed.settings import Settings
+from trainshed.settings import AwsSettings, Settings
 
 SETTINGS = Settings(
     home=Path("/srv/trainshed home"),
@@ -28,6 +28,7 @@ SETTINGS = Settings(
     model_type_folders=(Path("/a"), Path("/b b")),
     allow_downloads=True,
 )
+AWS_SETTINGS = Settings(engine="aws", aws=AwsSettings())
 
 
 def test_a_record_becomes_an_assignment() -> None:
@@ -82,6 +83,12 @@ def test_a_container_reads_the_settings_that_it_needs() -> None:
     assert (settings.engine, settings.home) == (SETTINGS.engine, SETTINGS.home)
     assert settings.model_type_folders == SETTINGS.model_type_folders
     assert settings.allow_downloads
+
+
+def test_on_aws_it_is_the_task_definition_that_allows_downloads() -> None:
+    environment = launch_of(pending_record(), 1, AWS_SETTINGS).environment
+    assert environment["TRAINSHED_ENGINE"] == "aws"
+    assert not {"TRAINSHED_ALLOW_DOWNLOADS", "TRAINSHED_HOME"} & environment.keys()
 
 
 def test_the_same_attempt_gives_the_same_launch() -> None:
