@@ -4,7 +4,7 @@
 #   ./scripts/test.sh tests/unit -k request
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/set-up.sh training,ner,sentiment,serving,test
+scripts/set-up.sh aws,training,ner,sentiment,serving,test
 export PATH="$PWD/.venv/bin:$PATH"
 # The settings of whoever runs the tests are none of the tests' business.
 for variable in "${!TRAINSHED_@}"; do unset "$variable"; done
