@@ -25,6 +25,11 @@ that names the variable (exit code 2).
 
 """
 
+_AWS_HEAD = """
+On the `aws` engine these say where its parts are; terraform's output `environment` sets them all:
+
+"""
+
 _COMMANDS_HEAD = """# The command line
 
 Data goes to stdout and notices to stderr. `NO_COLOR` is respected. `--output json` is there
@@ -44,8 +49,7 @@ def settings_page() -> str:
     parts = [
         _SETTINGS_HEAD,
         *_table(Settings),
-        "\nOn the `aws` engine these say where its parts are; terraform's output `environment` sets"
-        " them all:\n\n",
+        _AWS_HEAD,
         *_table(AwsSettings),
         "\nA server (`python -m serving_image`, or `trainshed serve`) reads some more:\n\n",
         *_table(ServingSettings),

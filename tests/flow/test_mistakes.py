@@ -223,7 +223,7 @@ def test_a_data_set_that_goes_away_meanwhile(shed: Shed, invoke: Invoke, tmp_pat
     assert invoke("run", "--until-idle").exit_code == 0
     record = shed.records()["a"]
     assert record.status == "Failed"
-    assert record.reason == f"There is no data set {tmp_path / 'data'}."
+    assert record.reason == f"There is no data set {tmp_path / 'data'} on this machine."
 
 
 def test_asking_a_model_what_it_cannot_answer(shed: Shed, invoke: Invoke, tmp_path: Path) -> None:
