@@ -42,8 +42,9 @@ def handle(event: dict[str, Any], context: Context) -> dict[str, Any]:
                 "%s: %s %s", record.model_id, record.status, record.reason or ""
             )
         measured = measure(engine, settings, outcome, _now())
-    # A line in this format is what CloudWatch makes metrics of.
-    print(json.dumps(embedded_metrics(measured, _now())), flush=True)  # noqa: T201
+    cluster = settings.aws.cluster if settings.aws is not None else settings.engine
+    line = json.dumps(embedded_metrics(measured, cluster, _now()))
+    print(line, flush=True)  # noqa: T201 - CloudWatch makes metrics of it
     return measured
 
 

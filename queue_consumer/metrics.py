@@ -45,20 +45,24 @@ def measure(
     }
 
 
-def embedded_metrics(measured: Mapping[str, int | float], now: datetime) -> dict[str, Any]:
-    """One log line of AWS's specification "CloudWatch embedded metric format"."""
+def embedded_metrics(
+    measured: Mapping[str, int | float], cluster: str, now: datetime
+) -> dict[str, Any]:
+    """One log line of AWS's specification "CloudWatch embedded metric format". The cluster is the
+    metrics' dimension: one account may hold several platforms."""
     return {
         "_aws": {
             "Timestamp": int(now.timestamp() * 1000),
             "CloudWatchMetrics": [
                 {
                     "Namespace": NAMESPACE,
-                    "Dimensions": [[]],
+                    "Dimensions": [["cluster"]],
                     "Metrics": [
                         {"Name": name, "Unit": _UNITS.get(name, "Count")} for name in measured
                     ],
                 }
             ],
         },
+        "cluster": cluster,
         **measured,
     }

@@ -41,6 +41,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_pending" {
   alarm_description   = "A model has waited for its training for more than ${var.oldest_pending_minutes} minutes"
   namespace           = local.namespace
   metric_name         = "oldest_pending_seconds"
+  dimensions          = { cluster = aws_ecs_cluster.this.name }
   statistic           = "Maximum"
   period              = 300
   evaluation_periods  = 1
@@ -76,6 +77,7 @@ resource "aws_cloudwatch_metric_alarm" "failure_rate" {
       metric {
         namespace   = local.namespace
         metric_name = metric_query.key
+        dimensions  = { cluster = aws_ecs_cluster.this.name }
         stat        = "Sum"
         period      = 3600
       }

@@ -1,8 +1,8 @@
 locals {
   graphs = [
-    { title = "Trainings", stat = "Maximum", metrics = [for name in ["queued", "pending", "running", "slots_free"] : [local.namespace, name]] },
-    { title = "Launches and ends", stat = "Sum", metrics = [for name in ["launches", "completed", "failures"] : [local.namespace, name]] },
-    { title = "Oldest pending, in seconds", stat = "Maximum", metrics = [[local.namespace, "oldest_pending_seconds"]] },
+    { title = "Trainings", stat = "Maximum", metrics = [for name in ["queued", "pending", "running", "slots_free"] : [local.namespace, name, "cluster", aws_ecs_cluster.this.name]] },
+    { title = "Launches and ends", stat = "Sum", metrics = [for name in ["launches", "completed", "failures"] : [local.namespace, name, "cluster", aws_ecs_cluster.this.name]] },
+    { title = "Oldest pending, in seconds", stat = "Maximum", metrics = [[local.namespace, "oldest_pending_seconds", "cluster", aws_ecs_cluster.this.name]] },
     {
       title   = "Queues", stat = "Maximum",
       metrics = [for name in values(local.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]]

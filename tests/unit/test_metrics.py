@@ -76,11 +76,13 @@ def test_what_has_ended_is_counted_by_how(engine: Engine, settings: Settings) ->
 
 
 def test_the_embedded_format() -> None:
-    document = json.loads(json.dumps(embedded_metrics({"running": 2, "queued": 0}, NOW)))
+    document = json.loads(json.dumps(embedded_metrics({"running": 2, "queued": 0}, "shed", NOW)))
     assert (document["running"], document["queued"]) == (2, 0)
     assert document["_aws"]["Timestamp"] == int(NOW.timestamp() * 1000)
     [directive] = document["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == NAMESPACE
+    assert directive["Dimensions"] == [["cluster"]]
+    assert document["cluster"] == "shed"
     assert directive["Metrics"] == [
         {"Name": "running", "Unit": "Count"},
         {"Name": "queued", "Unit": "Count"},
@@ -88,7 +90,7 @@ def test_the_embedded_format() -> None:
 
 
 def test_the_embedded_format_keeps_to_its_limits(engine: Engine, settings: Settings) -> None:
-    document = embedded_metrics(measure(engine, settings, NOTHING, NOW), NOW)
+    document = embedded_metrics(measure(engine, settings, NOTHING, NOW), "shed", NOW)
     [directive] = document["_aws"]["CloudWatchMetrics"]
     assert len(directive["Metrics"]) <= 100
     for dimensions in directive["Dimensions"]:
