@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -66,4 +67,6 @@ def _now() -> datetime:
 
 
 if __name__ == "__main__":
+    # A container's first process is ended by no signal that it does not handle itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(os.environ))
