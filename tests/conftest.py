@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run also the tests that take minutes on AWS on loopback: Terraform, the whole road",
     )
+    parser.addoption(
+        "--proof",
+        action="store_true",
+        help="search for faults in full: every schedule, kill, race and damage that was promised",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("aws"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: with --aws only"))
+
+
+@pytest.fixture(scope="session")
+def how_many(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Which of two counts a test goes through: the small one, or with --proof the full one."""
+    full = request.config.getoption("--proof")
+    return lambda quick, proof: proof if full else quick
 
 
 @pytest.fixture(scope="session")
