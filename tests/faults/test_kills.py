@@ -10,9 +10,8 @@ import psutil
 import pytest
 
 from tests.building import wait_until
+from tests.flow.shed import PROCESS_SECONDS, Shed
 from trainshed.record import Cause, client_token
-
-from .shed import PROCESS_SECONDS, Shed
 
 
 def supervisor_of(shed: Shed, model_id: str, attempt: int = 1) -> psutil.Process:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .shed import PROCESS_SECONDS, Sampler, Shed, most_at_once
+from tests.flow.shed import PROCESS_SECONDS, Sampler, Shed, most_at_once
 
 NAMES = [f"model-{number}" for number in range(12)]
 CAP = 3
