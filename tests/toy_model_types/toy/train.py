@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -19,7 +20,8 @@ def train(job: TrainingJob) -> None:
     if options["stubborn"]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(options["says"] or "training", flush=True)  # noqa: T201
-    _note(str(options["ledger"]), "begin")
+    ledger = str(options["ledger"])
+    _note(ledger, "begin" if _is_alone(ledger) else "overlap")
     for epoch in range(1, job.epochs + 1):
         time.sleep(float(options["seconds"]))
         job.report(Progress(epoch, job.epochs, 1 / epoch, 1 - 1 / epoch, "luck", 10.0, 0.0))
@@ -28,7 +30,7 @@ def train(job: TrainingJob) -> None:
     (job.output / "words.json").write_text(
         json.dumps(sorted(path.name for path in job.dataset.iterdir())), encoding="utf-8"
     )
-    _note(str(options["ledger"]), "end")
+    _note(ledger, "end")
 
 
 def _end(ending: str, output: Path, size: int) -> None:
@@ -61,6 +63,20 @@ def _note(ledger: str, what: str) -> None:
         handle = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(handle, f"{json.dumps(entry)}\n".encode())
         os.close(handle)
+
+
+def _is_alone(ledger: str) -> bool:
+    """Whether no other process trains this model now. The lock goes with the process, however it
+    ends, and no moment between two looks is missed."""
+    if not ledger:
+        return True
+    path = f"{ledger}.{os.environ['TRAINSHED_MODEL_ID']}"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)  # left open: held to the process's end
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wait_for(gate: str) -> None:
