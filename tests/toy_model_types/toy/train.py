@@ -21,7 +21,7 @@ def train(job: TrainingJob) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print(options["says"] or "training", flush=True)  # noqa: T201
     ledger = str(options["ledger"])
-    _note(ledger, "begin" if _is_alone(ledger) else "overlap")
+    note(ledger, "begin" if _is_alone(ledger) else "overlap")
     for epoch in range(1, job.epochs + 1):
         time.sleep(float(options["seconds"]))
         job.report(Progress(epoch, job.epochs, 1 / epoch, 1 - 1 / epoch, "luck", 10.0, 0.0))
@@ -30,7 +30,7 @@ def train(job: TrainingJob) -> None:
     (job.output / "words.json").write_text(
         json.dumps(sorted(path.name for path in job.dataset.iterdir())), encoding="utf-8"
     )
-    _note(ledger, "end")
+    note(ledger, "end")
 
 
 def _end(ending: str, output: Path, size: int) -> None:
@@ -50,7 +50,7 @@ def _end(ending: str, output: Path, size: int) -> None:
     (output / "model.bin").write_bytes(b"x" * size)
 
 
-def _note(ledger: str, what: str) -> None:
+def note(ledger: str, what: str) -> None:
     """One line per event, appended whole: event, modelId, attempt, process id, time."""
     if ledger:
         entry = {
