@@ -217,6 +217,10 @@ class ArtifactStore(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """The keys below `prefix`, sorted."""
 
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Take a file away for good; nothing happens if there is none. Its key is free again."""
+
 
 class DatasetStore(Protocol):
     """Where a training finds its data set."""

@@ -85,6 +85,10 @@ class S3Artifacts(ArtifactStore):
             )
             return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
 
+    def delete(self, key: str) -> None:
+        with in_words(f"The bucket {self._bucket}"):
+            self._s3.delete_object(Bucket=self._bucket, Key=check_key(key))
+
     def _put_whole(self, key: str, path: Path) -> None:
         with path.open("rb") as file, _taken():
             self._s3.put_object(

@@ -66,6 +66,12 @@ class LocalArtifacts(ArtifactStore):
             if path.is_file() and not path.name.startswith("~")
         )
 
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with _in_words(path):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)
 
