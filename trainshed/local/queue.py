@@ -33,6 +33,10 @@ class LocalQueue(Queue):
 
     def receive(self, limit: int) -> list[Message]:
         now = self._clock()
+        with self._database.reading() as db:
+            # A consumer that has nothing to do keeps no writer waiting.
+            if not db.execute("SELECT 1 FROM messages WHERE visible_at <= ?", (now,)).fetchone():
+                return []
         with self._database.transaction() as db:
             db.execute(
                 "INSERT INTO dead_letters (message_id, body, reason, died_at)"

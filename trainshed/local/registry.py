@@ -34,11 +34,12 @@ class LocalRegistry(Registry):
         return records[0] if records else None
 
     def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
+        limit = cap if new.holds_slot and not old.holds_slot else None
+        if limit is not None and self.slots_in_use() >= limit:
+            raise CapReached  # seen by reading, which keeps no writer waiting
         with self._database.transaction() as db:
-            if new.holds_slot and not old.holds_slot and cap is not None:
-                (used,) = db.execute("SELECT count(*) FROM models WHERE holds_slot = 1").fetchone()
-                if used >= cap:
-                    raise CapReached
+            if limit is not None and self.slots_in_use() >= limit:
+                raise CapReached
             cursor = db.execute(
                 "UPDATE models SET status = :status, version = :version, unfinished = :unfinished,"
                 " holds_slot = :holds_slot, not_before = :not_before, record = :record"
