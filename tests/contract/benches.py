@@ -54,6 +54,9 @@ class Bench(Protocol):
     def advance(self, seconds: float) -> None:
         """Let time pass for the queue."""
 
+    def abandon_upload(self, key: str) -> None:
+        """Leave in the artifact store what a writer leaves that dies on the way."""
+
 
 class LocalBench:
     name = "local"
@@ -84,6 +87,11 @@ class LocalBench:
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
+
+    def abandon_upload(self, key: str) -> None:
+        part = (self._home / "artifacts" / key).with_name("~half")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text("half a fi")
 
     def _launcher(self, *command: str) -> Launcher:
         return LocalLauncher(self._home / "tasks", GRACE_SECONDS, command=command)
@@ -133,6 +141,12 @@ class AwsBench:
 
     def advance(self, seconds: float) -> None:
         self._platform.advance(seconds)
+
+    def abandon_upload(self, key: str) -> None:
+        s3, bucket = self._platform.server.client("s3"), "TRAINSHED_ARTIFACT_BUCKET"
+        where = {"Bucket": self._platform.settings[bucket], "Key": key}
+        upload = s3.create_multipart_upload(**where)["UploadId"]
+        s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"half a fi")
 
     def _running(self, *command: str) -> Launcher:
         """A launcher of a task definition of its own; from now on the tasks really run."""

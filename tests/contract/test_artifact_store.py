@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -216,3 +217,34 @@ def test_a_key_that_is_no_plain_relative_path_is_refused(
     ):
         with pytest.raises(TrainshedError, match="not a valid artifact key"):
             call()
+
+
+def test_files_are_listed_with_when_they_were_written(store: ArtifactStore, source: Path) -> None:
+    assert store.files("models") == []
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    for key in ("models/m/1/b", "models/m/1/a/c", "other/x"):
+        store.put(key, source)
+    found = store.files("models")
+    assert (
+        [file.key for file in found] == store.keys("models") == ["models/m/1/a/c", "models/m/1/b"]
+    )
+    assert all(
+        before < file.written_at < datetime.now(UTC) + timedelta(seconds=2) for file in found
+    )
+
+
+def test_an_upload_whose_writer_died_is_seen_and_can_be_aborted(
+    bench: Bench, store: ArtifactStore, source: Path
+) -> None:
+    store.put(KEY, source)
+    assert store.uploads() == []
+    bench.abandon_upload(f"{KEY}.2")
+    assert store.keys("models") == [KEY], "it is no file"
+    [upload] = store.uploads()
+    assert upload.key.startswith("models/m/1/")
+    # Not when exactly: moto says of every upload that it was begun in 2010.
+    assert upload.begun_at < datetime.now(UTC) + timedelta(seconds=2)
+    store.abort(upload)
+    assert store.uploads() == []
+    store.abort(upload)
+    assert store.keys("models") == [KEY]

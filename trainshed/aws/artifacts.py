@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import ArtifactExists
 from trainshed.manifest import check_key
-from trainshed.ports import ArtifactStore, FileEntry
+from trainshed.ports import ArtifactStore, FileEntry, StoredFile, Upload
 
 PART_BYTES = 64 << 20
 """Larger files are uploaded in parts of this size."""
@@ -79,11 +79,39 @@ class S3Artifacts(ArtifactStore):
         return FileEntry(size=head["ContentLength"], sha256=digest)
 
     def keys(self, prefix: str) -> list[str]:
+        return [file.key for file in self.files(prefix)]
+
+    def files(self, prefix: str) -> list[StoredFile]:
         with in_words(f"The bucket {self._bucket}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=f"{check_key(prefix)}/"
             )
-            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+            found = [
+                StoredFile(item["Key"], item["LastModified"])
+                for page in pages
+                for item in page.get("Contents", [])
+            ]
+        return sorted(found, key=lambda file: file.key)
+
+    def uploads(self) -> list[Upload]:
+        with in_words(f"The bucket {self._bucket}"):
+            pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
+            found = [
+                Upload(item["Key"], item["UploadId"], item["Initiated"])
+                for page in pages
+                for item in page.get("Uploads", [])
+            ]
+        return sorted(found, key=lambda upload: upload.key)
+
+    def abort(self, upload: Upload) -> None:
+        with in_words(f"The bucket {self._bucket}"):
+            try:
+                self._s3.abort_multipart_upload(
+                    Bucket=self._bucket, Key=upload.key, UploadId=upload.upload_id
+                )
+            except ClientError as error:
+                if error_code(error) != "NoSuchUpload":
+                    raise
 
     def delete(self, key: str) -> None:
         with in_words(f"The bucket {self._bucket}"):

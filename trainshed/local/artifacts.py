@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trainshed.errors import ArtifactExists, StorageUnavailable
 from trainshed.local.files import sync_folder
 from trainshed.manifest import check_key, entry_of
-from trainshed.ports import ArtifactStore, FileEntry
+from trainshed.ports import ArtifactStore, FileEntry, StoredFile, Upload
 
 
 class LocalArtifacts(ArtifactStore):
@@ -72,8 +73,32 @@ class LocalArtifacts(ArtifactStore):
             if path.is_file():
                 path.unlink(missing_ok=True)
 
+    def files(self, prefix: str) -> list[StoredFile]:
+        found = []
+        for key in self.keys(prefix):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                found.append(StoredFile(key, _written_at(self._folder / key)))
+        return found
+
+    def uploads(self) -> list[Upload]:
+        found = []
+        for path in sorted(self._folder.rglob("~*")):
+            with suppress(FileNotFoundError):  # ended meanwhile
+                place = path.relative_to(self._folder).as_posix()
+                found.append(Upload(place, path.name, _written_at(path)))
+        return found
+
+    def abort(self, upload: Upload) -> None:
+        path = self._folder / check_key(str(Path(upload.key).parent)) / upload.upload_id
+        with _in_words(path):
+            path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)
+
+
+def _written_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 @contextmanager

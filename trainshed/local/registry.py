@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.local.database import Database
-from trainshed.ports import Registry, Report, Waiting
+from trainshed.ports import Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
 
 
@@ -52,11 +52,30 @@ class LocalRegistry(Registry):
     def slots_in_use(self) -> int:
         return self._count("holds_slot = 1")
 
+    def count_slots(self) -> SlotCount:
+        used = self.slots_in_use()
+        return SlotCount(used, held=used, changes=0)
+
+    def mend_slots(self, count: SlotCount) -> None:
+        """There is nothing to mend: the records that hold a slot are the count."""
+
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         return self._select(
             "WHERE status = 'Pending' AND not_before <= ?"
             " ORDER BY priority DESC, created_at, model_id LIMIT ?",
             (now.timestamp(), limit),
+        )
+
+    def ahead_of(self, record: ModelRecord, now: datetime) -> int:
+        return self._count(
+            "status = 'Pending' AND not_before <= :now AND"
+            " (-priority, created_at, model_id) < (-:priority, :created_at, :model_id)",
+            {
+                "now": now.timestamp(),
+                "priority": record.priority,
+                "created_at": record.created_at.timestamp(),
+                "model_id": record.model_id,
+            },
         )
 
     def holding(self) -> list[ModelRecord]:
@@ -119,10 +138,10 @@ class LocalRegistry(Registry):
                 f"A record cannot be read; another version of Trainshed wrote it: {error}"
             ) from error
 
-    def _count(self, condition: str) -> int:
+    def _count(self, condition: str, parameters: dict[str, Any] | None = None) -> int:
         with self._database.reading() as db:
             query = f"SELECT count(*) FROM models WHERE {condition}"  # noqa: S608
-            (count,) = db.execute(query).fetchone()
+            (count,) = db.execute(query, parameters or {}).fetchone()
         return int(count)
 
 

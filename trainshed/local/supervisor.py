@@ -119,7 +119,8 @@ def _wait(folder: Path, training: subprocess.Popen[bytes], grace_seconds: float)
         try:
             return training.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            if kill_at is None and (folder / "stop").exists():
+            # A folder that is gone tells the launcher that there is no such task: then make it so.
+            if kill_at is None and ((folder / "stop").exists() or not folder.exists()):
                 kill_at = time.monotonic() + grace_seconds
                 os.killpg(training.pid, signal.SIGTERM)
             elif kill_at is not None and time.monotonic() >= kill_at:
