@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ EXIT_FAILED = 1
 """The training failed; the container's last report says why."""
 EXIT_NOT_CLAIMED = 3
 """The attempt is not this container's to work on; it did nothing."""
+EXIT_OUT_OF_MEMORY = 4
+"""The training asked for more memory than there was, and could still say so."""
+EXIT_INTERRUPTED = 128 + signal.SIGTERM
+"""It was told to stop; its last checkpoint is in the artifact store."""
 
 
 def _hyperparameters(text: str) -> Mapping[str, Value]:

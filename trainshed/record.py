@@ -62,10 +62,17 @@ class Cause(StrEnum):
     START_FAILED = "failed to start"
     HOST_LOST = "host lost"
     SPOT_INTERRUPTION = "spot interruption"
+    INTERRUPTION = "interruption"
+    """Somebody else than Trainshed told it to stop: a host that shuts down, an operator."""
 
     @property
     def is_platform(self) -> bool:
-        return self in (Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION)
+        return self in _PLATFORM_CAUSES
+
+
+_PLATFORM_CAUSES = frozenset(
+    {Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION}
+)
 
 
 class _Frozen(BaseModel):
@@ -161,6 +168,11 @@ class ModelRecord(_Frozen):
 def artifact_prefix(model_id: str, attempt: int) -> str:
     """Where an attempt's artifact lies; it carries the attempt, so that no two can meet."""
     return f"models/{model_id}/{attempt}"
+
+
+def checkpoints_prefix(model_id: str) -> str:
+    """Where a model's checkpoints lie until it has ended: `<this>/<attempt>/<epoch>/<file>`."""
+    return f"models/{model_id}/checkpoints"
 
 
 def client_token(model_id: str, attempt: int) -> str:

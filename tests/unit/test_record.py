@@ -259,7 +259,10 @@ def test_which_statuses_are_terminal() -> None:
 
 def test_which_causes_are_the_platforms() -> None:
     platform = {cause for cause in Cause if cause.is_platform}
-    assert platform == {Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION}
+    assert platform == {
+        *(Cause.START_FAILED, Cause.HOST_LOST),
+        *(Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION),
+    }
 
 
 DESIGN = {
