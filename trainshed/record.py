@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from trainshed.errors import Stale, WrongStatus
 from trainshed.request import TrainingRequest, name_in
 
-
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 MODEL_ID = re.compile(rf"(?P<name>[a-z0-9][a-z0-9-]{{0,62}})-(?P<id>{_UUID})")
 """A whole modelId: the name, a hyphen and the UUID of the request or of the message."""
@@ -396,9 +395,7 @@ def stop_for(record: ModelRecord, attempt: int, cause: Cause, now: datetime) -> 
 def cancel(record: ModelRecord, now: datetime) -> ModelRecord:
     """Pending → Cancelled, Launching or In Progress → Cancelling. Raises `WrongStatus`."""
     if record.status is Status.PENDING:
-        return record._moved(
-            now, Status.CANCELLED, "cancelled", cause=None, reason=_BY_A_USER
-        )
+        return record._moved(now, Status.CANCELLED, "cancelled", cause=None, reason=_BY_A_USER)
     if record.status in _RUNNING:
         return record._moved(now, Status.CANCELLING, f"attempt {record.attempt}: being cancelled")
     raise WrongStatus(f"{record.model_id} is {record.status}: there is nothing to cancel.")
