@@ -10,24 +10,26 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainshed.errors import ArtifactDamaged, TrainshedError
 from trainshed.ports import ArtifactStore, FileEntry
 from trainshed.record import artifact_prefix
 
 MANIFEST_NAME = "manifest.json"
-_KEY = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
+_NAME = "[A-Za-z0-9._-]{1,255}"  # longer ones no file system takes
+_KEY = re.compile(rf"(?!.*(^|/)\.{{1,2}}(/|$)){_NAME}(/{_NAME})*", re.ASCII)
 _MAX_KEY = 900  # S3 takes 1,024 bytes
 
 
 class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model_id: str
+    model_id: Annotated[str, Field(max_length=100)]
     model_type: str
-    attempt: int
+    attempt: Annotated[int, Field(ge=1, le=1000)]
     created_at: datetime
     files: dict[str, FileEntry]
 
@@ -155,7 +157,7 @@ def _read_manifest(
         raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} cannot be read: it is damaged.") from None
     for name in manifest.files:
         if not _is_key(f"{prefix}/{name}"):
-            raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} names a file {name!r}.")
+            raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} names a file {name[:100]!r}.")
     return manifest, content
 
 

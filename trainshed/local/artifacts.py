@@ -42,7 +42,7 @@ class LocalArtifacts(ArtifactStore):
     def get(self, key: str, path: Path) -> None:
         source = self._path(key)
         with _in_words(source):
-            if source.is_file():
+            if _is_stored(source):
                 shutil.copyfile(source, path)
                 return
         raise FileNotFoundError(key)
@@ -50,14 +50,14 @@ class LocalArtifacts(ArtifactStore):
     def read(self, key: str) -> bytes:
         source = self._path(key)
         with _in_words(source):
-            if source.is_file():
+            if _is_stored(source):
                 return source.read_bytes()
         raise FileNotFoundError(key)
 
     def entry(self, key: str) -> FileEntry | None:
         path = self._path(key)
         with _in_words(path):
-            return entry_of(path) if path.is_file() else None
+            return entry_of(path) if _is_stored(path) else None
 
     def keys(self, prefix: str) -> list[str]:
         folder = self._path(prefix)
@@ -99,6 +99,11 @@ class LocalArtifacts(ArtifactStore):
 
 def _written_at(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _is_stored(path: Path) -> bool:
+    """Whether it is a file of the store's own: what a link leads to is up to somebody else."""
+    return path.is_file() and not path.is_symlink()
 
 
 @contextmanager
