@@ -75,7 +75,7 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
             "TRAINSHED_EPOCHS": str(request.epochs),
             "TRAINSHED_HYPERPARAMETERS": json.dumps(request.hyperparameters, ensure_ascii=False),
             "TRAINSHED_DATASET": request.dataset or "",
-            **_downloads(settings),
+            **_training_settings(settings),
             **_engine_environment(settings),
         },
     )
@@ -94,11 +94,14 @@ def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, st
     }
 
 
-def _downloads(settings: Settings) -> dict[str, str]:
-    """On aws it is the task definition that allows them, whatever the consumer's settings say."""
+def _training_settings(settings: Settings) -> dict[str, str]:
+    """On aws it is the task definition that says these, whatever the consumer's settings are."""
     if settings.aws is not None:
         return {}
-    return {"TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0"}
+    return {
+        "TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0",
+        "TRAINSHED_CHECKPOINT_SECONDS": repr(settings.checkpoint_seconds),
+    }
 
 
 def _engine_environment(settings: Settings) -> dict[str, str]:

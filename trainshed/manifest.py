@@ -74,6 +74,19 @@ def publish(
     `ArtifactExists`.
     """
     prefix = artifact_prefix(model_id, attempt)
+    publish_below(store, prefix, folder, model_id, model_type, attempt, now)
+
+
+def publish_below(
+    store: ArtifactStore,
+    prefix: str,
+    folder: Path,
+    model_id: str,
+    model_type: str,
+    attempt: int,
+    now: datetime,
+) -> None:
+    """`publish`, at a place that the caller chooses."""
     paths = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
@@ -117,11 +130,12 @@ def verify(store: ArtifactStore, model_id: str, attempt: int) -> str:
 def fetch(
     store: ArtifactStore,
     prefix: str,
-    digest: str,
+    digest: str | None,
     folder: Path,
     wanted: Callable[[str], bool] = lambda _: True,
 ) -> Manifest:
-    """Copy the manifest that has `digest`, and the `wanted` files of it, into `folder`, verified.
+    """Copy the manifest that has `digest` (any, where that is None), and the `wanted` files of it,
+    into `folder`, verified.
 
     Raises `ArtifactDamaged`, naming the file, before anything of it could have been parsed.
     """
