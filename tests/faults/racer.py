@@ -13,10 +13,12 @@ import signal
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from model_types import load_trainer
 from queue_consumer.loop import run
 from tests.toy_model_types.toy.train import note
 from training_image.__main__ import main as train
@@ -39,7 +41,7 @@ class WarmLauncher(LocalLauncher):
             raise OSError("its supervisor failed")
 
 
-def start_warm_process() -> Connection:
+def start_warm_process(settings: Settings) -> Connection:
     """Fork it before a database is open: SQLite must not be carried into another process."""
     ours, theirs = Pipe()
     if os.fork() > 0:
@@ -47,6 +49,9 @@ def start_warm_process() -> Connection:
         return ours
     ours.close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a supervisor
+    for port in ("registry", "artifacts", "datasets"):  # loaded here, once for all
+        import_module(f"trainshed.local.{port}")
+    load_trainer("toy", settings.model_type_folders)
     supervisor._run = _train_here
     try:
         while True:
@@ -68,7 +73,7 @@ def _train_here(folder: Path, grace_seconds: float, lock: int) -> dict[str, obje
 
 def main() -> None:
     settings = Settings.from_environment(os.environ)
-    warm = start_warm_process()
+    warm = start_warm_process(settings)
 
     def pause() -> bool:
         time.sleep(settings.tick_seconds)

@@ -30,7 +30,7 @@ def test_sixteen_consumers_race_for_three_slots(
     racers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.faults.racer"],
-            env=shed.environment(TRAINSHED_CAP=str(CAP)),
+            env=shed.environment(TRAINSHED_CAP=str(CAP), TRAINSHED_TICK_SECONDS="0.1"),
             cwd=pytestconfig.rootpath,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
