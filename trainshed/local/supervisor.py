@@ -38,7 +38,7 @@ def main(folder: Path, grace_seconds: float) -> int:
     started, starting = os.pipe()
     if os.fork() > 0:
         os.close(starting)
-        with open(started, "rb") as answer:
+        with os.fdopen(started, "rb") as answer:
             return 0 if answer.read(1) == b"1" else 1
     os.close(started)
     status = 1
