@@ -7,12 +7,15 @@ import json
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
-from model_types import InvalidData, Progress, TrainingJob
+from model_types import InvalidData, Progress, TrainingJob, UnusableCheckpoint
 
 GATE_SECONDS = 60.0
 """How long a gate is waited for at most, so that a failing test ends."""
+
+_STATE = "epochs-done.txt"
 
 
 def train(job: TrainingJob) -> None:
@@ -22,15 +25,33 @@ def train(job: TrainingJob) -> None:
     print(options["says"] or "training", flush=True)  # noqa: T201
     ledger = str(options["ledger"])
     note(ledger, "begin" if _is_alone(ledger) else "overlap")
-    for epoch in range(1, job.epochs + 1):
+    for epoch in range(_epochs_done(job) + 1, job.epochs + 1):
         time.sleep(float(options["seconds"]))
         job.report(Progress(epoch, job.epochs, 1 / epoch, 1 - 1 / epoch, "luck", 10.0, 0.0))
-    _wait_for(str(options["gate"]))
+        job.save_checkpoint(epoch, partial(_write_checkpoint, epoch))
+        note(ledger, "epoch", epoch=epoch)
+        if epoch == options["gate_after"]:
+            _wait_for(str(options["gate"]))
+    if not options["gate_after"]:
+        _wait_for(str(options["gate"]))
     _end(str(options["ending"]), job.output, int(options["bytes"]))
     (job.output / "words.json").write_text(
         json.dumps(sorted(path.name for path in job.dataset.iterdir())), encoding="utf-8"
     )
     note(ledger, "end")
+
+
+def _epochs_done(job: TrainingJob) -> int:
+    if job.checkpoint is None:
+        return 0
+    try:
+        return int((job.checkpoint / _STATE).read_text(encoding="utf-8"))
+    except ValueError:
+        raise UnusableCheckpoint(f"{_STATE} holds no number.") from None
+
+
+def _write_checkpoint(epoch: int, folder: Path) -> None:
+    (folder / _STATE).write_text(str(epoch), encoding="utf-8")
 
 
 def _end(ending: str, output: Path, size: int) -> None:
@@ -39,6 +60,8 @@ def _end(ending: str, output: Path, size: int) -> None:
             raise ArithmeticError("the loss is not a number")
         case "invalid data":
             raise InvalidData("line 3 has no tag")
+        case "out of memory":
+            raise MemoryError("no room for it")
         case "exit code":
             os._exit(7)
         case "killed":
@@ -50,8 +73,8 @@ def _end(ending: str, output: Path, size: int) -> None:
     (output / "model.bin").write_bytes(b"x" * size)
 
 
-def note(ledger: str, what: str) -> None:
-    """One line per event, appended whole: event, modelId, attempt, process id, time."""
+def note(ledger: str, what: str, **more: int) -> None:
+    """One line per event, appended whole: event, modelId, attempt, process id, time, and `more`."""
     if ledger:
         entry = {
             "event": what,
@@ -59,6 +82,7 @@ def note(ledger: str, what: str) -> None:
             "attempt": int(os.environ["TRAINSHED_ATTEMPT"]),
             "pid": os.getpid(),
             "at": time.monotonic(),
+            **more,
         }
         handle = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(handle, f"{json.dumps(entry)}\n".encode())
