@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainshed.environment import read_environment, variable, whole_number
+from trainshed.environment import read_environment, seconds, variable, whole_number
 
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -46,6 +46,12 @@ class ServingSettings:
         whole_number(1, 1024**3),
         "the longest request body that is taken",
         1024**2,
+    )
+    client_seconds: float = variable(
+        "TRAINSHED_CLIENT_SECONDS",
+        seconds,
+        "how long a request may take to come in full, and its answer to be taken, in seconds",
+        30.0,
     )
     max_batch: int = variable(
         "TRAINSHED_MAX_BATCH",
