@@ -19,6 +19,13 @@ from trainshed.record import Cause, Launch, client_token
 from .benches import Bench
 
 
+@pytest.fixture(params=["local", "aws"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """The engines whose launchers really run something."""
+    bench: Bench = request.getfixturevalue(f"{request.param}_bench")
+    return bench
+
+
 @pytest.fixture
 def launch(bench: Bench) -> Launch:
     return launch_for(
