@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_types import Predictor
 from serving_image import resources
+from serving_image.api_keys import ApiKeys
 from serving_image.batching import Batcher
 from serving_image.metrics import Metrics, RequestMetrics
 from serving_image.model import Model
@@ -25,9 +26,14 @@ class Limits:
 
 
 def create_app(
-    served: ServedModel, load: Callable[[], Predictor], limits: Limits, metrics: Metrics
+    served: ServedModel,
+    load: Callable[[], Predictor],
+    limits: Limits,
+    metrics: Metrics,
+    api_keys: Sequence[str] = (),
 ) -> App:
-    """An ASGI app that answers at once and loads its model, with `load`, in the background."""
+    """An ASGI app that answers at once and loads its model, with `load`, in the background. With
+    `api_keys`, the SHA-256 of each in hex, it answers only who has one."""
     model = Model(served, load)
     batcher = Batcher(
         lambda items: model.predictor.predict(items),
@@ -36,6 +42,9 @@ def create_app(
         metrics.observe_batch,
     )
     app = App(request_type=Request, middleware=[RequestMetrics(metrics), _Loading(model, metrics)])
+    if api_keys:
+        # a load balancer has no key
+        app.add_middleware(ApiKeys(api_keys, (resources.Liveness, resources.Readiness)))
     add_problems(app)
     metrics.show_model(served)
 
@@ -47,7 +56,7 @@ def create_app(
         app.add_route(path, readiness)
     app.add_route("/livez", resources.Liveness())
     app.add_route("/metrics", resources.MetricsPage(metrics))
-    app.add_route("/openapi.json", resources.OpenApi(model))
+    app.add_route("/openapi.json", resources.OpenApi(model, needs_key=bool(api_keys)))
     app.add_route("/training_curves.png", resources.Curves(served))
     app.add_route("/", resources.Description(served))
     return app

@@ -116,11 +116,13 @@ class MetricsPage:
 class OpenApi:
     """The OpenAPI document."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, needs_key: bool) -> None:
         self._model = model
+        self._needs_key = needs_key
 
     async def on_get(self, _: Request, response: Response) -> None:
-        _answer(response, openapi_document(self._model.served, self._model.predictor))
+        predictor = self._model.predictor
+        _answer(response, openapi_document(self._model.served, predictor, self._needs_key))
 
     on_head = on_get
 

@@ -88,6 +88,13 @@ def publish_echo(folder: Path, **options: object) -> Home:
 
 
 @pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """What the training of an `echo` model left."""
+    write_artifact(tmp_path / "artifact")
+    return tmp_path / "artifact"
+
+
+@pytest.fixture
 def publish_artifact(tmp_path: Path) -> Callable[..., Home]:
     """Publish an artifact into a new home folder; takes what `write_artifact` takes."""
     return partial(publish_echo, tmp_path)

@@ -6,7 +6,7 @@ import asyncio
 import csv
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +41,17 @@ def describe(folder: Path) -> ServedModel:
 
 
 def make_app(
-    folder: Path, load: Callable[[], Predictor] | None = None, limits: Limits | None = None
+    folder: Path,
+    load: Callable[[], Predictor] | None = None,
+    limits: Limits | None = None,
+    api_keys: Sequence[str] = (),
 ) -> App:
     def load_echo() -> Predictor:
         return load_predictor("echo", [MODEL_TYPES]).load(folder)
 
     served = describe(folder)
-    return create_app(served, load or load_echo, limits or Limits(), Metrics(CollectorRegistry()))
+    metrics = Metrics(CollectorRegistry())
+    return create_app(served, load or load_echo, limits or Limits(), metrics, api_keys)
 
 
 @asynccontextmanager
@@ -69,12 +73,6 @@ async def started(app: App) -> AsyncIterator[httpx.AsyncClient]:
         while "loading" in (await client.get("/readyz")).text:
             await asyncio.sleep(0)
         yield client
-
-
-@pytest.fixture
-def artifact(tmp_path: Path) -> Path:
-    write_artifact(tmp_path / "artifact")
-    return tmp_path / "artifact"
 
 
 Ask = Callable[..., httpx.Response]
