@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from trainshed.record import (
     claim,
     stop_for,
 )
-from trainshed.settings import Settings
+from trainshed.settings import AwsSettings, Settings
 
 from .conftest import FakeLauncher
 
@@ -212,16 +213,22 @@ OUT_OF_MEMORY = TaskState(
     ],
 )
 @pytest.mark.parametrize(
-    ("hyperparameters", "advice"),
+    ("aws", "hyperparameters", "advice"),
     [
         (
+            AwsSettings(),
             {"batch_size": 64},
+            "Ask for a batch_size below 64, or give it more `memory` in toy/model_type.json.",
+        ),
+        (AwsSettings(), {}, "Give it more `memory` in toy/model_type.json."),
+        (
+            None,
+            {},
             (
-                "Ask for a batch_size below 64, or give its model type more `memory` in"
-                " toy/model_type.json."
+                "Give it more of this machine's memory:"
+                " a lower TRAINSHED_CAP trains fewer models at once."
             ),
         ),
-        ({}, "Give its model type more `memory` in toy/model_type.json."),
     ],
 )
 def test_a_death_for_lack_of_memory_says_what_to_set(
@@ -231,6 +238,7 @@ def test_a_death_for_lack_of_memory_says_what_to_set(
     state: TaskState,
     failure: str | None,
     reason: str,
+    aws: AwsSettings | None,
     hyperparameters: dict[str, int],
     advice: str,
 ) -> None:
@@ -240,7 +248,7 @@ def test_a_death_for_lack_of_memory_says_what_to_set(
     if failure:
         engine.registry.report(record.model_id, 1, Report(at=NOW, failure=failure))
     stop(launcher, record, state)
-    judge(engine, settings, record, state, NOW)
+    judge(engine, replace(settings, aws=aws), record, state, NOW)
     assert now_of(engine, record).reason == reason.format(advice=advice)
 
 
