@@ -182,6 +182,14 @@ def checkpoints_prefix(model_id: str) -> str:
     return f"models/{model_id}/checkpoints"
 
 
+def is_checkpoint(key: str) -> bool:
+    """Whether this is the key of a file that is of use only until its model has ended."""
+    match key.split("/"):
+        case ["models", _, "checkpoints", _, *_]:
+            return True
+    return False
+
+
 def client_token(model_id: str, attempt: int) -> str:
     """64 hexadecimal characters, the same for the same attempt."""
     return hashlib.sha256(f"{model_id}|{attempt}".encode()).hexdigest()
