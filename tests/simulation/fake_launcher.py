@@ -112,6 +112,14 @@ class FakeLauncher(Launcher):
     def log(self, task: str, cursor: str | None = None) -> LogPage:
         return LogPage("", cursor)
 
+    def knows_token(self, token: str) -> bool:
+        """Whether a launch with it would give a task that is there."""
+        now = self._clock()
+        return any(
+            task.launch.token == token and now < self._token_ends(task)
+            for task in self.all.values()
+        )
+
     def begin(self, task: FakeTask) -> None:
         """Its container runs from now on."""
         task.past.append((self._clock(), TaskState(Phase.RUNNING)))

@@ -1,0 +1,364 @@
+"""Simulation: a world that runs. Consumers, users and containers are actors in it; all that happens
+between their calls is on one agenda, and the next thing on it happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from queue_consumer.tick import tick
+from trainshed.client import Client
+from trainshed.engine import Engine
+from trainshed.errors import TrainshedError, WrongStatus
+from trainshed.local.datasets import LocalDatasets
+from trainshed.model_type import read_catalogue
+from trainshed.record import ModelRecord, Status
+from trainshed.settings import Settings
+
+from .actors import Actor, Crash, Stage
+from .fake_artifacts import FakeArtifacts
+from .fake_launcher import FakeLauncher
+from .fake_queue import FakeQueue
+from .fake_registry import FakeRegistry
+from .invariants import Invariants, Sent, Violation, sent
+from .tasks import Tasks
+from .users import Wish, wishes
+from .wire import Wire
+from .world import NO_LAG, Agenda, Chance, Faults, VirtualClock
+
+MODEL_TYPES = Path(__file__).parent / "model_types"
+_CATALOGUE = read_catalogue([MODEL_TYPES])
+
+_VISIBILITY_SECONDS = 60.0
+_MAX_RECEIVES = 5
+_MAX_CONSUMERS = 3
+_REST_WITHIN = timedelta(hours=24)
+_RESERVE = timedelta(seconds=15)
+"""As the Lambda handler has it: launching stops this long before the deadline."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a schedule is put through."""
+
+    has_faults: bool = True
+    """Otherwise tasks still end badly, but no call fails, and nothing is stale, doubled or gone."""
+    shuffles_events: bool = False
+    """Whether each event comes three times, each late by up to ten minutes, and a fifth never."""
+
+
+CHAOS = Plan()
+
+
+class Simulation:
+    def __init__(self, seed: int, plan: Plan) -> None:
+        self.faults = Faults(plan.has_faults)
+        self._seed = seed
+        self._plan = plan
+        self._clock = VirtualClock()
+        self._agenda = Agenda(self._clock)
+        self._stage = Stage()
+        self._chance = self._chance_of("world")
+        self._lines: list[str] = []
+        self._violation: Violation | None = None
+        self._consumers: dict[str, Actor] = {}
+        self._woken = 0
+        self._messages: list[Sent] = []
+        self._cancelled: list[str] = []
+        self._users = 0
+        """How many of them have not done yet what they want."""
+        self._asleep_until = 0.0
+        self._starving: dict[tuple[str, int], int] = {}
+        self._pace = (0.02, 0.5, 5.0)[self._chance.below(3)]
+        self._interval = self._chance.between(60, 300)
+        self._settings = Settings(
+            home=Path("/nowhere"),
+            cap=1 + self._chance.below(3),
+            model_type_folders=(MODEL_TYPES,),
+            retry_seconds=self._chance.between(0, 120),
+            checkpoint_seconds=0.0 if self._chance.happens(0.5) else 1e9,
+        )
+        self._build()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+    def records(self) -> Collection[ModelRecord]:
+        return self._registry.records()
+
+    def run(self) -> None:
+        """Raises `Violation`."""
+        disturbed_for = self._chance.between(1200, 7200)
+        for wish in wishes(self._chance_of("users"), 1 + self._chance.below(5), 900, self._chaos):
+            self._users += 1
+            self._agenda.after(wish.after, lambda wish=wish: self._send(wish))  # type: ignore[misc]
+        self._agenda.after(disturbed_for, self._calm_down)
+        self._agenda.after(0, self._schedule)
+        while not self._is_at_rest():
+            self._agenda.next()()
+            if self._violation is not None:
+                raise self._violation
+            if self._clock.seconds() > disturbed_for + _REST_WITHIN.total_seconds():
+                raise Violation("I2 · the world does not come to rest")
+        self._invariants.check_rest(self._messages, self._cancelled)
+
+    def close(self) -> None:
+        self._stage.close()
+
+    # What the world is made of.
+
+    def _build(self) -> None:
+        chance, clock = self._chance_of("ports"), self._clock
+
+        def lag(what: str) -> Callable[[], timedelta]:
+            def stale() -> timedelta:
+                if chance.strikes(f"stale: {what}", 0.15):
+                    return timedelta(seconds=chance.between(0, 300))
+                return NO_LAG
+
+            return stale
+
+        def hides(_: object) -> float:
+            return 0.0 if chance.strikes("delivered twice", 0.05) else _VISIBILITY_SECONDS
+
+        def keeps(key: str, content: bytes) -> bytes:
+            if chance.strikes("artifact damaged", 0.02):
+                return content[:-1]
+            return content
+
+        self._queue = FakeQueue(
+            clock,
+            _VISIBILITY_SECONDS,
+            _MAX_RECEIVES,
+            new_id=self._chance_of("message ids").uuid,
+            hides=hides,
+            misses=lambda: chance.strikes("delivered late and out of order", 0.1),
+        )
+        self._registry = FakeRegistry(clock, lag("records"), self._wrote)
+        self._artifacts = FakeArtifacts(clock, keeps)
+        self._launcher = FakeLauncher(
+            clock,
+            lag("tasks"),
+            started=lambda task: self._tasks.start(task),
+            asked_to_stop=lambda task: self._tasks.ask_to_stop(task),
+        )
+        self._engine = Engine(
+            self._queue, self._registry, self._artifacts, LocalDatasets(), self._launcher
+        )
+        self._tasks = Tasks(
+            self._launcher,
+            self._agenda,
+            self._stage,
+            chance_of=self._chance_of,
+            strikes_early=not self._chaos,
+            engine_for=self._engine_of_container,
+            settings=self._settings,
+            clock=clock,
+            changed=self._event,
+            note=self._note,
+        )
+        self._invariants = Invariants(
+            self._queue, self._registry, self._artifacts, self._settings.cap
+        )
+
+    @property
+    def _chaos(self) -> bool:
+        return self._plan.has_faults
+
+    def _chance_of(self, name: str) -> Chance:
+        return Chance(f"{self._seed} {name}", self.faults)
+
+    def _engine_of_container(self, task: str) -> Engine:
+        chance, actor = self._chance_of(f"container {task}"), task.removeprefix("task/")
+
+        def wait(port: str, verb: str) -> None:
+            container = self._tasks.running[task]
+            container.works |= (port, verb) not in (("registry", "get"), ("registry", "replace"))
+            seconds = self._latency(chance)
+            if (port, verb) == ("registry", "report"):
+                seconds += container.epoch_seconds
+            assert container.actor is not None
+            self._pause(container.actor, seconds)
+            container.sigterm.arrive()
+
+        return self._wire(chance, actor, wait, throttles=False).engine(self._engine)
+
+    def _engine_of(self, name: str, chance: Chance, me: list[Actor]) -> Engine:
+        def wait(port: str, verb: str) -> None:
+            self._pause(me[0], self._latency(chance))
+
+        return self._wire(chance, name, wait, throttles=True).engine(self._engine)
+
+    def _wire(
+        self, chance: Chance, name: str, wait: Callable[[str, str], None], throttles: bool
+    ) -> Wire:
+        def acted(what: str, came: str) -> None:
+            self._note(name, f"{what} → {came}")
+            self._judge(lambda: self._invariants.check(self._messages, self._tasks.containers()))
+
+        return Wire(chance, wait, acted, self._launcher.knows_token, throttles)
+
+    def _latency(self, chance: Chance) -> float:
+        if chance.strikes("call that takes minutes", 0.004):
+            return chance.between(60, 600)
+        return chance.between(0, self._pace)
+
+    def _pause(self, actor: Actor, seconds: float) -> None:
+        """Let others go first, for so long."""
+        if not self._agenda.skip(seconds):
+            turn = actor.turn
+            self._agenda.after(seconds, lambda: self._proceed(actor, turn))
+            actor.pause()
+
+    def _proceed(self, actor: Actor, turn: int) -> None:
+        if not actor.has_ended and actor.turn == turn:  # it may have been woken before
+            self._stage.proceed(actor)
+
+    # What happens.
+
+    def _calm_down(self) -> None:
+        self._note("world", "no more faults from here on")
+        self.faults.may_strike = False
+        self._asleep_until = 0.0
+
+    def _schedule(self) -> None:
+        """The scheduler fires."""
+        if self._chance.strikes("consumers away for an hour or so", 0.03):
+            away = self._chance.between(1200, 6000)
+            self._asleep_until = self._clock.seconds() + away
+        self._event()
+        self._agenda.after(self._interval, self._schedule)
+
+    def _event(self) -> None:
+        """Something happens that a consumer is to be woken for."""
+        chance = self._chance
+        if self._plan.shuffles_events:
+            for _ in range(3):
+                if chance.happens(0.8):
+                    self._agenda.after(chance.between(0, 600), self._wake)
+        elif not chance.strikes("event lost", 0.15):
+            late = chance.strikes("event late", 0.15)
+            self._agenda.after(chance.between(0, 900) if late else 1.0, self._wake)
+            if chance.strikes("event doubled", 0.2):
+                self._agenda.after(1.0, self._wake)
+
+    def _wake(self) -> None:
+        if len(self._consumers) >= _MAX_CONSUMERS or self._clock.seconds() < self._asleep_until:
+            return
+        self._woken += 1
+        name = f"consumer {self._woken}"
+        chance = self._chance_of(name)
+        me: list[Actor] = []
+        engine = self._engine_of(name, chance, me)
+        life = chance.between(60, 900)
+        deadline = self._clock.now + timedelta(seconds=life) - _RESERVE
+        hungry = self._hungry()
+
+        def run() -> None:
+            tick(engine, self._settings, self._clock, deadline)
+            if not self.faults.may_strike:
+                self._judge(lambda: self._check_fed(hungry))
+
+        def end() -> None:
+            if not actor.has_ended:
+                self.faults.count["consumer at its time limit"] += 1
+                self._note(name, "its time is up")
+                self._stage.kill(actor)
+
+        actor = self._stage.enter(name, run, self._consumer_ended)
+        me.append(actor)
+        self._consumers[name] = actor
+        self._agenda.after(life, end)
+        self._stage.proceed(actor)
+
+    def _consumer_ended(self, actor: Actor) -> None:
+        del self._consumers[actor.name]
+        self._judge_end(actor)
+
+    def _judge_end(self, actor: Actor) -> None:
+        """An end that is no fault's doing is a fault of the code."""
+        if actor.error is None or isinstance(actor.error, Crash):
+            return
+        self._note(actor.name, f"ends with {type(actor.error).__name__}: {actor.error}")
+        if not isinstance(actor.error, TrainshedError) or not self.faults.count:
+            self._violation = self._violation or Violation(f"the code raised {actor.error!r}")
+
+    def _send(self, wish: Wish) -> None:
+        message_id = self._queue.send(wish.body)
+        message = sent(wish.body, message_id, _CATALOGUE)
+        self._messages.append(message)
+        self._users -= 1
+        self._note("user", f"sends {message.model_id[:12]}")
+        if wish.repeated_after is not None:
+            self._users += 1
+            again = Wish(wish.body, 0, None, None)
+            self._agenda.after(wish.repeated_after, lambda: self._send(again))
+        if wish.cancelled_after is not None and message.is_valid:
+            self._users += 1
+            self._agenda.after(wish.cancelled_after, lambda: self._cancel(message.model_id))
+
+    def _cancel(self, model_id: str) -> None:
+        name = f"user of {model_id[:4]}"
+        chance = self._chance_of(f"cancel {model_id} {len(self._lines)}")
+        me: list[Actor] = []
+        client = Client(self._engine_of(name, chance, me), self._settings)
+
+        def run() -> None:
+            with suppress(WrongStatus):
+                client.cancel(model_id, self._clock.now)
+                self._cancelled.append(model_id)
+
+        def ended(actor: Actor) -> None:
+            self._users -= 1
+            self._judge_end(actor)
+
+        me.append(self._stage.enter(name, run, ended))
+        self._stage.proceed(me[0])
+
+    # What must hold.
+
+    def _wrote(self, old: ModelRecord | None, new: ModelRecord) -> None:
+        self._judge(lambda: self._invariants.check_write(old, new))
+
+    def _judge(self, check: Callable[[], None]) -> None:
+        """Keep the first violation, and stop whoever has caused it."""
+        try:
+            check()
+        except Violation as violation:
+            self._violation = self._violation or violation
+            raise Crash from None
+
+    def _hungry(self) -> set[tuple[str, int]]:
+        """The Pending records that may be launched now."""
+        return {
+            (record.model_id, record.version)
+            for record in self._registry.records()
+            if record.status is Status.PENDING
+            and (record.not_before is None or record.not_before <= self._clock.now)
+        }
+
+    def _check_fed(self, hungry: set[tuple[str, int]]) -> None:
+        """I12, at the end of an undisturbed tick."""
+        left = hungry & self._hungry()
+        has_slot = self._registry.slots_in_use() < self._settings.cap
+        self._starving = {key: self._starving.get(key, 0) + 1 for key in left if has_slot}
+        for (model_id, _), ticks in self._starving.items():
+            if ticks >= 2:
+                raise Violation(f"I12 · {model_id} waits beside a free slot")
+
+    def _is_at_rest(self) -> bool:
+        return (
+            not self.faults.may_strike
+            and not self._users
+            and not self._consumers
+            and self._queue.depth() == 0
+            and self._tasks.all_ended
+            and all(record.status.is_terminal for record in self._registry.records())
+        )
+
+    def _note(self, who: str, what: str) -> None:
+        self._lines.append(f"{self._clock.seconds():10.3f} {who}: {what}")
