@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from model_types import Predictor
 from serving_image import resources
@@ -13,7 +15,7 @@ from serving_image.batching import Batcher
 from serving_image.metrics import Metrics, RequestMetrics
 from serving_image.model import Model
 from serving_image.problems import add_problems
-from serving_image.request_body import App, Request
+from serving_image.request_body import App, BodyReader, Request
 from serving_image.served_model import ServedModel
 
 
@@ -23,6 +25,10 @@ class Limits:
     max_batch: int = 8
     max_waiting: int = 512
     """Inputs that may wait for the model before further requests are told to come back."""
+    short_bytes: int = 4096
+    """A longer body is predicted on in a thread of its own, where it holds up no short one."""
+    max_long: int = 64
+    """Long bodies that are read or waited for at once, so that they take a bounded memory."""
 
 
 def create_app(
@@ -35,7 +41,8 @@ def create_app(
     """An ASGI app that answers at once and loads its model, with `load`, in the background. With
     `api_keys`, the SHA-256 of each in hex, it answers only who has one."""
     model = Model(served, load)
-    batcher = Batcher(
+    make_batcher = partial(
+        Batcher,
         lambda items: model.predictor.predict(items),
         limits.max_batch,
         limits.max_waiting,
@@ -48,7 +55,13 @@ def create_app(
     add_problems(app)
     metrics.show_model(served)
 
-    prediction = resources.Prediction(model, batcher, limits.max_body_bytes)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="long")
+    prediction = resources.Prediction(
+        model,
+        BodyReader(limits.short_bytes, limits.max_body_bytes, limits.max_long),
+        short=make_batcher(),
+        long=make_batcher(executor=thread),
+    )
     for path in served.paths:
         app.add_route(path, prediction)
     readiness = resources.Readiness(model)

@@ -232,6 +232,34 @@ def test_a_full_queue_says_when_to_come_back(artifact: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_long_request_holds_up_long_ones_alone(artifact: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = Limits(short_bytes=8, max_long=2)
+        async with started(make_app(artifact, limits=limits)) as client:
+            held = asyncio.create_task(
+                client.post("/echo", headers=TEXT, content=f"hold {tmp_path}")
+            )
+            while not (tmp_path / "held").exists():
+                assert (await client.post("/echo", headers=TEXT, content="you")).status_code == 200
+            answer = await client.post("/echo", headers=TEXT, content="x" * 8)
+            assert answer.status_code == 200
+            waiting = asyncio.create_task(
+                client.post("/echo", headers=TEXT, content="fail over it")
+            )
+            await asyncio.sleep(0)
+            refused = await client.post("/echo", headers=TEXT, content="x" * 9)
+            assert "2 long requests" in assert_problem(refused, 503)
+            assert int(refused.headers["Retry-After"]) >= 1
+
+            (tmp_path / "go").touch()
+            assert (await held).status_code == 200
+            assert_problem(await waiting, 500)
+            answer = await client.post("/echo", headers=TEXT, content="x" * 9)
+            assert answer.status_code == 200
+
+    asyncio.run(main())
+
+
 # What is read of a request, seen from the ASGI side
 
 
