@@ -13,6 +13,9 @@ from trainshed.local.database import Database
 from trainshed.ports import Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
 
+# No retry is delayed for a day: the clock was set back since.
+_READY = "status = 'Pending' AND (not_before <= :now OR not_before > :now + 86400)"
+
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
@@ -63,15 +66,14 @@ class LocalRegistry(Registry):
 
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         return self._select(
-            "WHERE status = 'Pending' AND not_before <= ?"
-            " ORDER BY priority DESC, created_at, model_id LIMIT ?",
-            (now.timestamp(), limit),
+            f"WHERE {_READY} ORDER BY priority DESC, created_at, model_id LIMIT :limit",
+            {"now": now.timestamp(), "limit": limit},
         )
 
     def ahead_of(self, record: ModelRecord, now: datetime) -> int:
         return self._count(
-            "status = 'Pending' AND not_before <= :now AND"
-            " (-priority, created_at, model_id) < (-:priority, :created_at, :model_id)",
+            f"{_READY}"
+            " AND (-priority, created_at, model_id) < (-:priority, :created_at, :model_id)",
             {
                 "now": now.timestamp(),
                 "priority": record.priority,
