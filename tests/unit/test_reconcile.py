@@ -406,6 +406,24 @@ def test_a_missing_task_is_believed_only_after_15_minutes(
     assert engine.registry.slots_in_use() == 0
 
 
+def test_a_task_that_was_launched_late_is_given_as_long_to_be_known(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    launcher.uncertain = True
+    request = request_of()
+    engine.queue.send(request.encode())
+    step()
+    clock.advance(minutes=40)
+    launcher.uncertain = False
+    step()
+    record = engine.registry.get(request.model_id)
+    assert record is not None
+    stop(launcher, record, MISSING)
+    assert step().ended == [], "it was started this very moment"
+    clock.advance(minutes=15)
+    assert [ended.cause for ended in step().ended] == [Cause.HOST_LOST]
+
+
 def test_a_task_that_was_missing_for_a_while_is_followed_on(
     engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
 ) -> None:
