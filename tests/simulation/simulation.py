@@ -3,6 +3,7 @@ between their calls is on one agenda, and the next thing on it happens next."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from trainshed.client import Client
 from trainshed.engine import Engine
 from trainshed.errors import TrainshedError, WrongStatus
 from trainshed.local.datasets import LocalDatasets
-from trainshed.model_type import read_catalogue
+from trainshed.model_type import parse_catalogue
 from trainshed.record import ModelRecord, Status
 from trainshed.settings import Settings
 
@@ -30,12 +31,16 @@ from .wire import Wire
 from .world import NO_LAG, Agenda, Chance, Faults, VirtualClock
 
 MODEL_TYPES = Path(__file__).parent / "model_types"
-_CATALOGUE = read_catalogue([MODEL_TYPES])
+_CATALOGUE_JSON = json.dumps(
+    {path.parent.name: json.loads(path.read_text()) for path in MODEL_TYPES.glob("*/*.json")}
+)
+_CATALOGUE = parse_catalogue(_CATALOGUE_JSON)
 
 _VISIBILITY_SECONDS = 60.0
 _MAX_RECEIVES = 5
 _MAX_CONSUMERS = 3
-_REST_WITHIN = timedelta(hours=24)
+_REST_WITHIN_SECONDS = 40 * 3600.0
+"""A training of the first generation may hang for 24 hours before it is stopped."""
 _RESERVE = timedelta(seconds=15)
 """As the Lambda handler has it: launching stops this long before the deadline."""
 
@@ -78,6 +83,7 @@ class Simulation:
             home=Path("/nowhere"),
             cap=1 + self._chance.below(3),
             model_type_folders=(MODEL_TYPES,),
+            catalogue_json=_CATALOGUE_JSON,
             retry_seconds=self._chance.between(0, 120),
             checkpoint_seconds=0.0 if self._chance.happens(0.5) else 1e9,
         )
@@ -92,8 +98,8 @@ class Simulation:
 
     def run(self) -> None:
         """Raises `Violation`."""
-        disturbed_for = self._chance.between(1200, 7200)
-        for wish in wishes(self._chance_of("users"), 1 + self._chance.below(5), 900, self._chaos):
+        disturbed_for = self._chance.between(1200, 7200) if self._chaos else 0.0
+        for wish in wishes(self._chance_of("users"), 1 + self._chance.below(5), self._chaos):
             self._users += 1
             self._agenda.after(wish.after, lambda wish=wish: self._send(wish))  # type: ignore[misc]
         self._agenda.after(disturbed_for, self._calm_down)
@@ -102,7 +108,7 @@ class Simulation:
             self._agenda.next()()
             if self._violation is not None:
                 raise self._violation
-            if self._clock.seconds() > disturbed_for + _REST_WITHIN.total_seconds():
+            if self._clock.seconds() > disturbed_for + _REST_WITHIN_SECONDS:
                 raise Violation("I2 · the world does not come to rest")
         self._invariants.check_rest(self._messages, self._cancelled)
 
@@ -196,11 +202,14 @@ class Simulation:
     def _wire(
         self, chance: Chance, name: str, wait: Callable[[str, str], None], throttles: bool
     ) -> Wire:
-        def acted(what: str, came: str) -> None:
-            self._note(name, f"{what} → {came}")
-            self._judge(lambda: self._invariants.check(self._messages, self._tasks.containers()))
-
-        return Wire(chance, wait, acted, self._launcher.knows_token, throttles)
+        return Wire(
+            chance,
+            wait,
+            note=lambda what: self._note(name, what),
+            changed=self._check,
+            token_is_known=self._launcher.knows_token,
+            throttles=throttles,
+        )
 
     def _latency(self, chance: Chance) -> float:
         if chance.strikes("call that takes minutes", 0.004):
@@ -320,6 +329,9 @@ class Simulation:
         self._stage.proceed(me[0])
 
     # What must hold.
+
+    def _check(self) -> None:
+        self._judge(lambda: self._invariants.check(self._messages, self._tasks.containers()))
 
     def _wrote(self, old: ModelRecord | None, new: ModelRecord) -> None:
         self._judge(lambda: self._invariants.check_write(old, new))

@@ -28,15 +28,16 @@ class Wish:
     """When its user cancels it; counted from when it was sent."""
 
 
-def wishes(chance: Chance, count: int, within: float, has_faults: bool) -> list[Wish]:
-    return [_wish(chance, number, within, has_faults) for number in range(count)]
+def wishes(chance: Chance, count: int, in_chaos: bool) -> list[Wish]:
+    """Where there is no chaos, a model's end rests on no race with a user or a timeout."""
+    return [_wish(chance, number, in_chaos) for number in range(count)]
 
 
-def _wish(chance: Chance, number: int, within: float, has_faults: bool) -> Wish:
+def _wish(chance: Chance, number: int, in_chaos: bool) -> Wish:
     name = f"m{number}"
     if chance.happens(0.12):
         body = _WRONG[chance.below(len(_WRONG))]
-    elif chance.happens(0.1):
+    elif in_chaos and chance.happens(0.1):
         body = json.dumps({"name": name, "image": "simulated-training:latest", "epochs": 2})
     else:
         request = {
@@ -46,14 +47,14 @@ def _wish(chance: Chance, number: int, within: float, has_faults: bool) -> Wish:
             "hyperparameters": {"ending": _ENDINGS[chance.below(len(_ENDINGS))]},
             "priority": chance.below(10),
             "max_attempts": 1 + chance.below(4),
-            "timeout_minutes": (5, 40, 40)[chance.below(3)] if has_faults else 60,
+            "timeout_minutes": (5, 40, 40)[chance.below(3)] if in_chaos else 20,
         }
         if chance.happens(0.7):
             request["request_id"] = chance.uuid()
         body = json.dumps(request)
     return Wish(
         body,
-        after=chance.between(0, within),
+        after=chance.between(0, 900 if in_chaos else 200),
         repeated_after=chance.between(0, 900) if chance.happens(0.1) else None,
-        cancelled_after=chance.between(0, 900) if has_faults and chance.happens(0.25) else None,
+        cancelled_after=chance.between(0, 900) if in_chaos and chance.happens(0.25) else None,
     )

@@ -25,6 +25,15 @@ _REPEATED = frozenset({("registry", "put_new"), ("artifacts", "put"), ("queue", 
 carry a token of their own, so that one that is repeated is answered like the first."""
 
 
+_READS = frozenset(
+    {
+        *("get", "read", "entry", "keys", "files", "depth", "dead_letters", "holding", "ready"),
+        *("newest", "starting_with", "reports", "slots_in_use", "describe", "find", "tasks"),
+    }
+)
+"""Verbs that change nothing, after which there is nothing new to judge."""
+
+
 class Wire:
     """One program's."""
 
@@ -32,16 +41,18 @@ class Wire:
         self,
         chance: Chance,
         wait: Callable[[str, str], None],
-        acted: Callable[[str, str], None],
+        note: Callable[[str], None],
+        changed: Callable[[], None],
         token_is_known: Callable[[str], bool],
         throttles: bool = True,
     ) -> None:
-        """`wait` lets others go first: a call takes time. `acted` hears of each call (its name, and
-        what came of it). Both may raise `Crash`, or whatever the program is to be interrupted with.
-        """
+        """`wait` lets others go first: a call takes time. `note` hears of each call and what came
+        of it, `changed` of each that may have changed the world. All may raise `Crash`, or whatever
+        the program is to be interrupted with."""
         self._chance = chance
         self._wait = wait
-        self._acted = acted
+        self._note = note
+        self._changed = changed
         self._token_is_known = token_is_known
         self._throttles = throttles
 
@@ -66,12 +77,14 @@ class Wire:
         try:
             answer = act(*given, **named)
             if (port, verb) in _REPEATED and self._chance.strikes("acted twice", _LOST_ANSWER):
-                self._acted(what, f"{brief(answer)}, answer lost, repeated")
+                self._note(f"{what} → {brief(answer)}, answer lost, repeated")
                 answer = act(*given, **named)
         except (TrainshedError, FileNotFoundError) as error:
-            self._acted(what, type(error).__name__)
+            self._note(f"{what} → {type(error).__name__}")
             raise
-        self._acted(what, brief(answer))
+        self._note(f"{what} → {brief(answer)}")
+        if verb not in _READS:
+            self._changed()
         self._crash("crash after", what)
         odds = 0.15 if verb == "launch" else _LOST_ANSWER
         if self._throttles and self._chance.strikes(f"answer lost: {port}", odds):
@@ -80,17 +93,17 @@ class Wire:
 
     def _crash(self, when: str, what: str) -> None:
         if self._chance.strikes(f"{when} {what.split('(')[0]}", _CRASH):
-            self._acted(what, when)
+            self._note(f"{what} → {when}")
             raise Crash
 
     def _refuse(self, what: str, token: str) -> None:
         # Where the token is known, its task is there, and ECS says so.
         if not self._token_is_known(token) and self._chance.strikes("failures[]", 0.06):
-            self._acted(what, "refused")
+            self._note(f"{what} → refused")
             raise LaunchRefused("ECS had no place for it: RESOURCE:CPU.")
 
     def _fail(self, port: str, verb: str, what: str, how: str) -> None:
-        self._acted(what, how)
+        self._note(f"{what} → {how}")
         if verb == "launch":
             raise LaunchUncertain(f"ECS did not say whether it started: {how}.")
         raise StorageUnavailable(f"The {port} does not answer: {how}.")
