@@ -13,7 +13,12 @@ from datetime import datetime, timedelta
 from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import ArtifactDamaged, Stale, TrainshedError
-from trainshed.handoff import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUT_OF_MEMORY
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import verify
 from trainshed.ports import TaskState
 from trainshed.record import (
@@ -125,6 +130,8 @@ def _why(
     failure = report.failure if report is not None else None
     if state.exit_code == EXIT_OUT_OF_MEMORY:
         return Cause.OUT_OF_MEMORY, _out_of_memory(settings, record, failure or "")
+    if state.exit_code == EXIT_STORAGE_UNAVAILABLE:
+        return Cause.STORAGE_UNAVAILABLE, failure or "Its storage could not be used; see its log."
     if failure:
         return Cause.TRAINING_ERROR, failure
     if state.exit_code == _SIGKILLED:

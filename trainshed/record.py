@@ -71,6 +71,8 @@ class Cause(StrEnum):
     SPOT_INTERRUPTION = "spot interruption"
     INTERRUPTION = "interruption"
     """Somebody else than Trainshed told it to stop: a host that shuts down, an operator."""
+    STORAGE_UNAVAILABLE = "storage unavailable"
+    """The container could not read its data set or write its artifact."""
 
     @property
     def is_platform(self) -> bool:
@@ -78,7 +80,13 @@ class Cause(StrEnum):
 
 
 _PLATFORM_CAUSES = frozenset(
-    {Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION}
+    {
+        Cause.START_FAILED,
+        Cause.HOST_LOST,
+        Cause.SPOT_INTERRUPTION,
+        Cause.INTERRUPTION,
+        Cause.STORAGE_UNAVAILABLE,
+    }
 )
 
 

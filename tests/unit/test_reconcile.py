@@ -16,7 +16,12 @@ from tests.building import NOW, FakeClock, pending_record, request_of, reserved
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
-from trainshed.handoff import EXIT_INTERRUPTED, EXIT_NOT_CLAIMED, EXIT_OUT_OF_MEMORY
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_CLAIMED,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import publish
 from trainshed.ports import Phase, Report, TaskState
 from trainshed.record import (
@@ -144,6 +149,12 @@ def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
         (exited(EXIT_NOT_CLAIMED), Status.FAILED, Cause.TRAINING_ERROR, "exit code 3"),
         (exited(137), Status.FAILED, Cause.TRAINING_ERROR, "SIGKILL"),
         (exited(EXIT_INTERRUPTED), Status.PENDING, Cause.INTERRUPTION, "SIGTERM"),
+        (
+            exited(EXIT_STORAGE_UNAVAILABLE),
+            Status.PENDING,
+            Cause.STORAGE_UNAVAILABLE,
+            "Its storage could not be used",
+        ),
         (exited(EXIT_OUT_OF_MEMORY), Status.FAILED, Cause.OUT_OF_MEMORY, "ran out of memory"),
         (exited(None), Status.PENDING, Cause.HOST_LOST, "without an exit code"),
         (

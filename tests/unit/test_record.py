@@ -264,6 +264,7 @@ def test_which_causes_are_the_platforms() -> None:
     assert platform == {
         *(Cause.START_FAILED, Cause.HOST_LOST),
         *(Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION),
+        Cause.STORAGE_UNAVAILABLE,
     }
 
 
