@@ -11,13 +11,14 @@ from training_image.interruption import Interrupted, Interruption
 from training_image.memory import is_out_of_memory
 from training_image.run_training import NotClaimed, run_training
 from trainshed.engine import Engine
-from trainshed.errors import TrainshedError
+from trainshed.errors import StorageUnavailable, TrainshedError
 from trainshed.handoff import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_NOT_CLAIMED,
     EXIT_OK,
     EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
     Assignment,
 )
 from trainshed.ports import Report
@@ -51,7 +52,9 @@ class Container:
     is_stopping: bool = False
     """Whether SIGTERM is on its way, or has come."""
     works: bool = False
-    """Whether it does more than to claim its attempt."""
+    """Whether it has begun to do more than to claim its attempt, and has not ended that."""
+    is_done: bool = False
+    """Whether it only has to say how it went."""
 
     @property
     def task(self) -> str:
@@ -68,6 +71,11 @@ class Container:
     @property
     def epoch_seconds(self) -> float:
         return 1e7 if self.fate.blow is Blow.HANGS else self.fate.epoch_seconds
+
+    def asks(self, port: str, verb: str) -> None:
+        """Hear of a call that it makes."""
+        claims = (port, verb) in (("registry", "get"), ("registry", "replace"))
+        self.works |= not claims and not self.is_done
 
     def run(self, engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> int:
         """What `training_image.__main__` does; gives the exit code."""
@@ -90,17 +98,20 @@ class Container:
             return EXIT_INTERRUPTED
         except (model_types.InvalidData, TrainshedError) as error:
             failure = str(error)
+            if isinstance(error, StorageUnavailable):
+                code = EXIT_STORAGE_UNAVAILABLE
         except Exception as error:  # noqa: BLE001 - as the entry does
             failure = f"{type(error).__name__}: {error}"
             if is_out_of_memory(error):
                 code = EXIT_OUT_OF_MEMORY
         else:
             return EXIT_OK
+        self.works, self.is_done = False, True
         try:
             report = Report(at=clock(), failure=failure[:2000])
             engine.registry.report(self.model_id, self.attempt, report)
         except Interrupted:
             return EXIT_INTERRUPTED
-        except TrainshedError:
-            return EXIT_FAILED
+        except StorageUnavailable:
+            pass  # the exit code says the most of it
         return code

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from trainshed.errors import InvalidRequest
 from trainshed.model_type import Catalogue
-from trainshed.record import ModelRecord, Status, rejected_id
+from trainshed.record import Cause, ModelRecord, Status, rejected_id
 from trainshed.request import decode
 
 from .fake_artifacts import FakeArtifacts
@@ -125,13 +125,18 @@ class Invariants:
             if not self._is_kept(message):
                 raise Violation(f"I6 · the message of {message.model_id} has vanished")
 
-    def check_rest(self, messages: Collection[Sent], cancelled: Iterable[str]) -> None:
-        """The world when nothing is left to happen."""
+    def check_rest(
+        self, messages: Collection[Sent], cancelled: Iterable[str], harmed: Collection[str]
+    ) -> None:
+        """The world when nothing is left to happen. `cancelled` and `harmed` are modelIds: those
+        whose users were told so, and those that the platform has given a reason to fail."""
         if self._registry.slots_in_use():
             raise Violation(f"I5 · {self._registry.slots_in_use()} slots are in use at rest")
         for record in self._registry.records():
             if not record.status.is_terminal:
                 raise Violation(f"I2 · {record.name} is {record.status} at rest")
+            if _is_blamed(record) and record.model_id not in harmed:
+                raise Violation(f"the user is told that {record.name}, which is fine, has failed")
         asked_for = {message.model_id for message in messages}
         for record in self._registry.records():
             if record.model_id not in asked_for and record.request is not None:
@@ -189,3 +194,12 @@ class Invariants:
             raise Violation(f"I7 · {which}: its artifact is not whole: {error!r}") from error
         if not files or record.digest != hashlib.sha256(content).hexdigest():
             raise Violation(f"I7 · {which}: the digest is another's")
+
+
+def _is_blamed(record: ModelRecord) -> bool:
+    """Whether it says of a training without a fault that it had one."""
+    return (
+        record.cause is Cause.TRAINING_ERROR
+        and record.request is not None
+        and record.request.hyperparameters["ending"] == "well"
+    )

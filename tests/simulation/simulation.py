@@ -110,7 +110,7 @@ class Simulation:
                 raise self._violation
             if self._clock.seconds() > disturbed_for + _REST_WITHIN_SECONDS:
                 raise Violation("I2 · the world does not come to rest")
-        self._invariants.check_rest(self._messages, self._cancelled)
+        self._invariants.check_rest(self._messages, self._cancelled, self._tasks.harmed)
 
     def close(self) -> None:
         self._stage.close()
@@ -132,9 +132,10 @@ class Simulation:
             return 0.0 if chance.strikes("delivered twice", 0.05) else _VISIBILITY_SECONDS
 
         def keeps(key: str, content: bytes) -> bytes:
-            if chance.strikes("artifact damaged", 0.02):
-                return content[:-1]
-            return content
+            if not chance.strikes("artifact damaged", 0.02):
+                return content
+            self._tasks.harmed.add(key.split("/")[1])
+            return content[:-1]
 
         self._queue = FakeQueue(
             clock,
@@ -183,7 +184,7 @@ class Simulation:
 
         def wait(port: str, verb: str) -> None:
             container = self._tasks.running[task]
-            container.works |= (port, verb) not in (("registry", "get"), ("registry", "replace"))
+            container.asks(port, verb)
             seconds = self._latency(chance)
             if (port, verb) == ("registry", "report"):
                 seconds += container.epoch_seconds
@@ -191,24 +192,21 @@ class Simulation:
             self._pause(container.actor, seconds)
             container.sigterm.arrive()
 
-        return self._wire(chance, actor, wait, throttles=False).engine(self._engine)
+        return self._wire(chance, actor, wait).engine(self._engine)
 
     def _engine_of(self, name: str, chance: Chance, me: list[Actor]) -> Engine:
         def wait(port: str, verb: str) -> None:
             self._pause(me[0], self._latency(chance))
 
-        return self._wire(chance, name, wait, throttles=True).engine(self._engine)
+        return self._wire(chance, name, wait).engine(self._engine)
 
-    def _wire(
-        self, chance: Chance, name: str, wait: Callable[[str, str], None], throttles: bool
-    ) -> Wire:
+    def _wire(self, chance: Chance, name: str, wait: Callable[[str, str], None]) -> Wire:
         return Wire(
             chance,
             wait,
             note=lambda what: self._note(name, what),
             changed=self._check,
             token_is_known=self._launcher.knows_token,
-            throttles=throttles,
         )
 
     def _latency(self, chance: Chance) -> float:

@@ -35,6 +35,8 @@ class Tasks:
     ) -> None:
         self.running: dict[str, Container] = {}
         """By their tasks."""
+        self.harmed: set[str] = set()
+        """The models of containers that were killed or whose artifacts were damaged."""
         self._launcher = launcher
         self._agenda = agenda
         self._stage = stage
@@ -120,6 +122,7 @@ class Tasks:
         actor = container.actor
         if actor is not None and not actor.has_ended:
             container.blow = blow
+            self.harmed.add(container.model_id)
             self._note(container.task, f"killed ({blow.value})")
             self._stage.kill(actor)
 

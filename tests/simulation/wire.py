@@ -44,7 +44,6 @@ class Wire:
         note: Callable[[str], None],
         changed: Callable[[], None],
         token_is_known: Callable[[str], bool],
-        throttles: bool = True,
     ) -> None:
         """`wait` lets others go first: a call takes time. `note` hears of each call and what came
         of it, `changed` of each that may have changed the world. All may raise `Crash`, or whatever
@@ -54,7 +53,6 @@ class Wire:
         self._note = note
         self._changed = changed
         self._token_is_known = token_is_known
-        self._throttles = throttles
 
     def engine(self, engine: Engine) -> Engine:
         """The same engine, at the other end of this wire."""
@@ -70,7 +68,7 @@ class Wire:
         what = f"{port}.{verb}({', '.join(map(brief, given))})"
         self._wait(port, verb)
         self._crash("crash before", what)
-        if self._throttles and self._chance.strikes(f"throttled: {port}", _THROTTLED):
+        if self._chance.strikes(f"throttled: {port}", _THROTTLED):
             self._fail(port, verb, what, "throttled")
         if verb == "launch":
             self._refuse(what, given[0].token)
@@ -87,7 +85,7 @@ class Wire:
             self._changed()
         self._crash("crash after", what)
         odds = 0.15 if verb == "launch" else _LOST_ANSWER
-        if self._throttles and self._chance.strikes(f"answer lost: {port}", odds):
+        if self._chance.strikes(f"answer lost: {port}", odds):
             self._fail(port, verb, what, "answer lost")
         return answer
 
