@@ -48,7 +48,9 @@ def finish(shed: Shed, model_id: str) -> None:
     assert record.attempt == 2
     with shed.open() as engine:
         assert engine.registry.slots_in_use() == 0
-        assert engine.artifacts.keys(checkpoints_prefix(model_id)) == [], "none is left behind"
+        wait_until(
+            lambda: engine.artifacts.keys(checkpoints_prefix(model_id)) == [], "none is left"
+        )
 
 
 def test_sigterm_costs_no_epoch(shed: Shed) -> None:
