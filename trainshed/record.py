@@ -272,7 +272,7 @@ def hasten(record: ModelRecord, now: datetime) -> ModelRecord:
 
 def reserve(record: ModelRecord, attempt: int, launch: Launch, now: datetime) -> ModelRecord:
     """Pending → Launching: take a slot for attempt `attempt` and freeze its launch parameters."""
-    if record.status is not Status.PENDING or record.attempt != attempt - 1 or record.holds_slot:
+    if record.status is not Status.PENDING or record.attempt != attempt - 1:
         raise Stale(f"{record.model_id} is {record.status} at attempt {record.attempt}.")
     return record._moved(
         now,
