@@ -199,7 +199,7 @@ class Invariants:
 def _is_blamed(record: ModelRecord) -> bool:
     """Whether it says of a training without a fault that it had one."""
     return (
-        record.cause is Cause.TRAINING_ERROR
+        record.cause in (Cause.TRAINING_ERROR, Cause.OUT_OF_MEMORY, Cause.BAD_ARTIFACT)
         and record.request is not None
         and record.request.hyperparameters["ending"] == "well"
     )

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from queue_consumer.tick import tick
 from trainshed.client import Client
 from trainshed.engine import Engine
 from trainshed.errors import TrainshedError, WrongStatus
 from trainshed.local.datasets import LocalDatasets
 from trainshed.model_type import parse_catalogue
-from trainshed.record import ModelRecord, Status
+from trainshed.record import ModelRecord
 from trainshed.settings import Settings
 
 from .actors import Actor, Crash, Stage
+from .consumers import Consumers
 from .fake_artifacts import FakeArtifacts
 from .fake_launcher import FakeLauncher
 from .fake_queue import FakeQueue
@@ -38,11 +38,8 @@ _CATALOGUE = parse_catalogue(_CATALOGUE_JSON)
 
 _VISIBILITY_SECONDS = 60.0
 _MAX_RECEIVES = 5
-_MAX_CONSUMERS = 3
 _REST_WITHIN_SECONDS = 40 * 3600.0
 """A training of the first generation may hang for 24 hours before it is stopped."""
-_RESERVE = timedelta(seconds=15)
-"""As the Lambda handler has it: launching stops this long before the deadline."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ CHAOS = Plan()
 
 class Simulation:
     def __init__(self, seed: int, plan: Plan) -> None:
-        self.faults = Faults(plan.has_faults)
+        self.faults = Faults(seed, plan.has_faults)
         self._seed = seed
         self._plan = plan
         self._clock = VirtualClock()
@@ -69,16 +66,11 @@ class Simulation:
         self._chance = self._chance_of("world")
         self._lines: list[str] = []
         self._violation: Violation | None = None
-        self._consumers: dict[str, Actor] = {}
-        self._woken = 0
         self._messages: list[Sent] = []
         self._cancelled: list[str] = []
         self._users = 0
         """How many of them have not done yet what they want."""
-        self._asleep_until = 0.0
-        self._starving: dict[tuple[str, int], int] = {}
         self._pace = (0.02, 0.5, 5.0)[self._chance.below(3)]
-        self._interval = self._chance.between(60, 300)
         self._settings = Settings(
             home=Path("/nowhere"),
             cap=1 + self._chance.below(3),
@@ -103,7 +95,7 @@ class Simulation:
             self._users += 1
             self._agenda.after(wish.after, lambda wish=wish: self._send(wish))  # type: ignore[misc]
         self._agenda.after(disturbed_for, self._calm_down)
-        self._agenda.after(0, self._schedule)
+        self._agenda.after(0, self._consumers.schedule)
         while not self._is_at_rest():
             self._agenda.next()()
             if self._violation is not None:
@@ -152,6 +144,7 @@ class Simulation:
             lag("tasks"),
             started=lambda task: self._tasks.start(task),
             asked_to_stop=lambda task: self._tasks.ask_to_stop(task),
+            forgets=lambda: chance.strikes("launched twice", 0.1),
         )
         self._engine = Engine(
             self._queue, self._registry, self._artifacts, LocalDatasets(), self._launcher
@@ -165,7 +158,21 @@ class Simulation:
             engine_for=self._engine_of_container,
             settings=self._settings,
             clock=clock,
-            changed=self._event,
+            changed=lambda: self._consumers.event(),
+            note=self._note,
+        )
+        self._consumers = Consumers(
+            self._registry,
+            self._settings,
+            clock,
+            self._agenda,
+            self._stage,
+            self.faults,
+            chance_of=self._chance_of,
+            shuffles_events=self._plan.shuffles_events,
+            engine_of=self._engine_of,
+            judge=self._judge,
+            ended=self._judge_end,
             note=self._note,
         )
         self._invariants = Invariants(
@@ -186,7 +193,7 @@ class Simulation:
             container = self._tasks.running[task]
             container.asks(port, verb)
             seconds = self._latency(chance)
-            if (port, verb) == ("registry", "report"):
+            if (port, verb) == ("registry", "report") and not container.is_done:
                 seconds += container.epoch_seconds
             assert container.actor is not None
             self._pause(container.actor, seconds)
@@ -194,9 +201,14 @@ class Simulation:
 
         return self._wire(chance, actor, wait).engine(self._engine)
 
-    def _engine_of(self, name: str, chance: Chance, me: list[Actor]) -> Engine:
+    def _engine_of(
+        self, name: str, chance: Chance, me: list[Actor], may_sleep: bool = False
+    ) -> Engine:
         def wait(port: str, verb: str) -> None:
-            self._pause(me[0], self._latency(chance))
+            seconds = self._latency(chance)
+            if may_sleep and chance.strikes("consumer asleep for hours", 0.03):
+                seconds += chance.between(3600, 9000)
+            self._pause(me[0], seconds)
 
         return self._wire(chance, name, wait).engine(self._engine)
 
@@ -230,61 +242,7 @@ class Simulation:
     def _calm_down(self) -> None:
         self._note("world", "no more faults from here on")
         self.faults.may_strike = False
-        self._asleep_until = 0.0
-
-    def _schedule(self) -> None:
-        """The scheduler fires."""
-        if self._chance.strikes("consumers away for an hour or so", 0.03):
-            away = self._chance.between(1200, 6000)
-            self._asleep_until = self._clock.seconds() + away
-        self._event()
-        self._agenda.after(self._interval, self._schedule)
-
-    def _event(self) -> None:
-        """Something happens that a consumer is to be woken for."""
-        chance = self._chance
-        if self._plan.shuffles_events:
-            for _ in range(3):
-                if chance.happens(0.8):
-                    self._agenda.after(chance.between(0, 600), self._wake)
-        elif not chance.strikes("event lost", 0.15):
-            late = chance.strikes("event late", 0.15)
-            self._agenda.after(chance.between(0, 900) if late else 1.0, self._wake)
-            if chance.strikes("event doubled", 0.2):
-                self._agenda.after(1.0, self._wake)
-
-    def _wake(self) -> None:
-        if len(self._consumers) >= _MAX_CONSUMERS or self._clock.seconds() < self._asleep_until:
-            return
-        self._woken += 1
-        name = f"consumer {self._woken}"
-        chance = self._chance_of(name)
-        me: list[Actor] = []
-        engine = self._engine_of(name, chance, me)
-        life = chance.between(60, 900)
-        deadline = self._clock.now + timedelta(seconds=life) - _RESERVE
-        hungry = self._hungry()
-
-        def run() -> None:
-            tick(engine, self._settings, self._clock, deadline)
-            if not self.faults.may_strike:
-                self._judge(lambda: self._check_fed(hungry))
-
-        def end() -> None:
-            if not actor.has_ended:
-                self.faults.count["consumer at its time limit"] += 1
-                self._note(name, "its time is up")
-                self._stage.kill(actor)
-
-        actor = self._stage.enter(name, run, self._consumer_ended)
-        me.append(actor)
-        self._consumers[name] = actor
-        self._agenda.after(life, end)
-        self._stage.proceed(actor)
-
-    def _consumer_ended(self, actor: Actor) -> None:
-        del self._consumers[actor.name]
-        self._judge_end(actor)
+        self._consumers.come_back()
 
     def _judge_end(self, actor: Actor) -> None:
         """An end that is no fault's doing is a fault of the code."""
@@ -342,29 +300,11 @@ class Simulation:
             self._violation = self._violation or violation
             raise Crash from None
 
-    def _hungry(self) -> set[tuple[str, int]]:
-        """The Pending records that may be launched now."""
-        return {
-            (record.model_id, record.version)
-            for record in self._registry.records()
-            if record.status is Status.PENDING
-            and (record.not_before is None or record.not_before <= self._clock.now)
-        }
-
-    def _check_fed(self, hungry: set[tuple[str, int]]) -> None:
-        """I12, at the end of an undisturbed tick."""
-        left = hungry & self._hungry()
-        has_slot = self._registry.slots_in_use() < self._settings.cap
-        self._starving = {key: self._starving.get(key, 0) + 1 for key in left if has_slot}
-        for (model_id, _), ticks in self._starving.items():
-            if ticks >= 2:
-                raise Violation(f"I12 · {model_id} waits beside a free slot")
-
     def _is_at_rest(self) -> bool:
         return (
             not self.faults.may_strike
             and not self._users
-            and not self._consumers
+            and not self._consumers.running
             and self._queue.depth() == 0
             and self._tasks.all_ended
             and all(record.status.is_terminal for record in self._registry.records())

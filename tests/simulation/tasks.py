@@ -132,6 +132,8 @@ class Tasks:
         exit_code = actor.result if isinstance(actor.result, int) else _SIGKILLED
         if container.blow is Blow.NONE and actor.error is not None and not container.is_stopping:
             container.blow = Blow.HOST  # it crashed, and its host with it
+        if actor.error is not None:
+            self.harmed.add(container.model_id)
         blow = container.blow
         self._note(container.task, f"exits with {exit_code} ({blow.value})")
         told_after = self._chance_of(f"end of {container.task}").between(0, 40)

@@ -41,11 +41,23 @@ class VirtualClock:
 
 
 class Faults:
-    """How often each fault has struck in one schedule, and whether any may strike yet."""
+    """The faults of one schedule: whether any may strike yet, how likely each is, how often it has.
 
-    def __init__(self, may_strike: bool) -> None:
+    Not all of them in every schedule: where most are silent, one that is loud leads further.
+    """
+
+    def __init__(self, seed: int, may_strike: bool) -> None:
         self.may_strike = may_strike
         self.count: Counter[str] = Counter()
+        self._seed = seed
+        self._loudness: dict[str, float] = {}
+
+    def loudness(self, fault: str) -> float:
+        """What the probability of a fault is multiplied by in this schedule."""
+        if fault not in self._loudness:
+            chance = random.Random(f"{self._seed} loudness of {fault}")
+            self._loudness[fault] = chance.choice((0.0, 1.0, 1.0, 4.0))
+        return self._loudness[fault]
 
 
 class Chance:
@@ -58,7 +70,9 @@ class Chance:
 
     def strikes(self, fault: str, probability: float) -> bool:
         """Whether a fault strikes now."""
-        if not self._faults.may_strike or self._random.random() >= probability:
+        if not self._faults.may_strike:
+            return False
+        if self._random.random() >= probability * self._faults.loudness(fault):
             return False
         self._faults.count[fault] += 1
         return True
