@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from queue_consumer.dispatch import LAUNCH_HORIZON
+from queue_consumer.explain_ended import cancelled, completed, failed, rejected
+from queue_consumer.explanation import Explanation, View
 from trainshed.client import Client
 from trainshed.engine import Engine
-from trainshed.errors import UnknownModel, WrongStatus
-from trainshed.ports import Phase, Report, TaskState
-from trainshed.record import MODEL_ID, Cause, ModelRecord, Status
+from trainshed.errors import UnknownModel
+from trainshed.ports import Phase, TaskState
+from trainshed.record import MODEL_ID, ModelRecord, Status
 from trainshed.settings import Settings
 from trainshed.words import between, progress
 
 SILENT_AFTER = timedelta(minutes=10)
 """A training that has not reported for so long is called silent, which is all that follows."""
 
-LOG_LINES = 10
 _MANY = 10_000
-
-
-@dataclass(frozen=True)
-class Explanation:
-    model_id: str
-    status: Status | None
-    """None: no consumer has taken it in yet."""
-    says: tuple[str, ...]
-    """Sentences, in the order that they are to be read."""
-    lines: tuple[str, ...] = ()
-    """What the last sentence leads up to: who holds the slots, or the end of a log."""
-    advice: tuple[str, ...] = ()
-    """What the reader can do."""
-
-
-@dataclass(frozen=True)
-class _View:
-    """All that a record is explained from."""
-
-    engine: Engine
-    settings: Settings
-    record: ModelRecord
-    report: Report | None
-    now: datetime
-
-    @property
-    def attempts(self) -> str:
-        most = self.record.request.max_attempts if self.record.request else 1
-        return f"attempt {self.record.attempt} of {most}"
-
-    def ago(self, moment: datetime | None) -> str:
-        return between(moment or self.record.updated_at, self.now)
-
-    def explained(
-        self, says: list[str], lines: list[str] | None = None, advice: list[str] | None = None
-    ) -> Explanation:
-        return Explanation(
-            self.record.model_id,
-            self.record.status,
-            tuple(says),
-            tuple(lines or ()),
-            tuple(advice or ()),
-        )
 
 
 def explain(engine: Engine, settings: Settings, model: str, now: datetime) -> Explanation:
@@ -79,7 +35,7 @@ def explain(engine: Engine, settings: Settings, model: str, now: datetime) -> Ex
         return found
     key = (record.model_id, record.attempt)
     report = engine.registry.reports([key]).get(key)
-    return _EXPLAIN[record.status](_View(engine, settings, record, report, now))
+    return _EXPLAIN[record.status](View(engine, settings, record, report, now))
 
 
 def _on_its_way(engine: Engine, settings: Settings, model: str) -> Explanation | None:
@@ -109,7 +65,7 @@ def _on_its_way(engine: Engine, settings: Settings, model: str) -> Explanation |
     )
 
 
-def _pending(view: _View) -> Explanation:
+def _pending(view: View) -> Explanation:
     record, registry, cap = view.record, view.engine.registry, view.settings.cap
     says, advice = [], []
     if record.cause is not None:
@@ -133,7 +89,7 @@ def _pending(view: _View) -> Explanation:
     return view.explained(says, _holders(view, holding), [*advice, _consumer(view.settings)])
 
 
-def _holders(view: _View, holding: list[ModelRecord]) -> list[str]:
+def _holders(view: View, holding: list[ModelRecord]) -> list[str]:
     reports = view.engine.registry.reports([(x.model_id, x.attempt) for x in holding])
     width = max((len(record.model_id) for record in holding), default=0)
     lines = []
@@ -145,7 +101,7 @@ def _holders(view: _View, holding: list[ModelRecord]) -> list[str]:
     return lines
 
 
-def _launching(view: _View) -> Explanation:
+def _launching(view: View) -> Explanation:
     record = view.record
     began = record.launched_at or record.updated_at
     says = [f"It has held a slot for {view.ago(began)}, and {view.attempts} is being launched."]
@@ -164,7 +120,7 @@ def _launching(view: _View) -> Explanation:
     return view.explained(says, advice=[_consumer(view.settings)])
 
 
-def _in_progress(view: _View) -> Explanation:
+def _in_progress(view: View) -> Explanation:
     record = view.record
     state = _state(view)
     advice = [f"To see what it prints: trainshed logs -f {record.model_id}"]
@@ -191,7 +147,7 @@ def _in_progress(view: _View) -> Explanation:
     return view.explained(says, advice=advice)
 
 
-def _reported(view: _View, began: datetime) -> list[str]:
+def _reported(view: View, began: datetime) -> list[str]:
     report = view.report
     if report is None:
         says = ["It has not reported yet."]
@@ -202,7 +158,7 @@ def _reported(view: _View, began: datetime) -> list[str]:
     return says
 
 
-def _state(view: _View) -> TaskState | None:
+def _state(view: View) -> TaskState | None:
     task = view.record.task
     return view.engine.launcher.describe([task]).get(task) if task else None
 
@@ -225,7 +181,7 @@ def _of_task(state: TaskState | None) -> str:
             return f"Its task has stopped, with {code}: the next tick judges it."
 
 
-def _cancelling(view: _View) -> Explanation:
+def _cancelling(view: View) -> Explanation:
     asked = [event.at for event in view.record.history if event.status is Status.CANCELLING]
     says = [f"It was cancelled {view.ago(asked[0] if asked else None)} ago."]
     if view.record.task is None:
@@ -236,114 +192,19 @@ def _cancelling(view: _View) -> Explanation:
     return view.explained(says, advice=[_consumer(view.settings)])
 
 
-def _completed(view: _View) -> Explanation:
-    record = view.record
-    says = [
-        (
-            f"It was trained in {between(record.claimed_at or record.created_at, _end(record))}, in"
-            f" {view.attempts}, and every file of its artifact verified."
-        )
-    ]
-    if view.report is not None and view.report.epochs:
-        says.append(f"Its last report: {progress(view.report)}.")
-    says += [f"Artifact: {record.artifact}", f"Digest: {record.digest}"]
-    if view.settings.aws is not None:
-        serve = f"terraform -chdir=terraform/serving apply -var model_id={record.model_id}"
-    else:
-        serve = f"trainshed serve {record.model_id}"
-    ask = f"trainshed predict {record.model_id} TEXT"
-    return view.explained(says, advice=[f"To serve it: {serve}", f"To ask it: {ask}"])
-
-
-def _failed(view: _View) -> Explanation:
-    record = view.record
-    says = [f"It failed {view.ago(_end(record))} ago, in {view.attempts}: {record.reason}"]
-    again = f"trainshed retry {record.model_id}"
-    if record.cause is not None and record.cause.is_platform:
-        says.append(f"The cause is the platform's ({record.cause}), and its attempts are spent.")
-        advice = [f"To try it again: {again}"]
-    else:
-        says.append(f"The cause ({record.cause}) is not the platform's, so it is not tried again.")
-        mend = _MEND[record.cause or Cause.TRAINING_ERROR]
-        advice = [mend, f"To queue the same request once more: {again}"]
-    if lines := _end_of_log(view):
-        says.append("The end of its log:")
-        advice.append(f"To see all of it: trainshed logs {record.model_id}")
-    return view.explained(says, lines, advice)
-
-
-_MEND = {
-    Cause.INVALID_REQUEST: "Mend the request, and submit it again.",
-    Cause.TRAINING_ERROR: "Mend the data or the settings, and submit it again.",
-    Cause.OUT_OF_MEMORY: "Ask for a smaller batch, or give its model type more memory.",
-    Cause.BAD_ARTIFACT: "Look at what the model type's train.py leaves in its output folder.",
-    Cause.TIMEOUT: "Submit it again with a longer --timeout-minutes, fewer epochs or less data.",
-}
-
-
-def _end_of_log(view: _View) -> list[str]:
-    launcher = view.engine.launcher
-    try:
-        task = Client(view.engine, view.settings).log_task(view.record)
-    except WrongStatus:
-        return []
-    last: deque[str] = deque(maxlen=LOG_LINES)
-    rest, cursor = "", None
-    while (page := launcher.log(task, cursor)).text:
-        *whole, rest = (rest + page.text).split("\n")
-        last.extend(line for line in whole if line.strip())
-        cursor = page.cursor
-    if rest.strip():
-        last.append(rest)
-    return list(last)
-
-
-def _rejected(view: _View) -> Explanation:
-    record = view.record
-    message = record.model_id[-36:]
-    return view.explained(
-        [
-            f"Its message was refused {view.ago(_end(record))} ago: {record.reason}",
-            f"It was put into the dead letters as {message}; nothing was trained.",
-        ],
-        advice=[
-            "Send a message that is right.",
-            (
-                "If it is right by now, such as for a model type that was added since:"
-                f" trainshed dead-letters redrive {message}"
-            ),
-        ],
-    )
-
-
-def _cancelled(view: _View) -> Explanation:
-    record = view.record
-    ago = f"It was cancelled {view.ago(_end(record))} ago"
-    if record.request is None:
-        says = f"{ago}, before it was taken in; its message is dropped when it comes."
-        return view.explained([says], advice=["Submit it again if it is wanted after all."])
-    when = f"in {view.attempts}" if record.attempt else "before its first attempt"
-    again = f"If it is wanted after all: trainshed retry {record.model_id}"
-    return view.explained([f"{ago}, {when}."], advice=[again])
-
-
-def _end(record: ModelRecord) -> datetime:
-    return record.ended_at or record.updated_at
-
-
 def _consumer(settings: Settings) -> str:
     if settings.aws is not None:
         return "Nothing, if the consumer ticks, each minute; else look at its log and its alarms."
     return "Nothing, if a consumer runs; else start one: trainshed run"
 
 
-_EXPLAIN: dict[Status, Callable[[_View], Explanation]] = {
+_EXPLAIN: dict[Status, Callable[[View], Explanation]] = {
     Status.PENDING: _pending,
     Status.LAUNCHING: _launching,
     Status.IN_PROGRESS: _in_progress,
     Status.CANCELLING: _cancelling,
-    Status.COMPLETED: _completed,
-    Status.FAILED: _failed,
-    Status.REJECTED: _rejected,
-    Status.CANCELLED: _cancelled,
+    Status.COMPLETED: completed,
+    Status.FAILED: failed,
+    Status.REJECTED: rejected,
+    Status.CANCELLED: cancelled,
 }

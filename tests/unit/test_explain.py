@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from queue_consumer.explain import Explanation, explain
+from queue_consumer.explain import explain
+from queue_consumer.explanation import Explanation
 from tests.building import NOW, pending_record, request_of, reserved
 from trainshed.engine import Engine
 from trainshed.errors import UnknownModel
