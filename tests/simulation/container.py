@@ -29,6 +29,10 @@ from .fake_launcher import FakeTask
 from .fates import Blow, Fate
 
 
+_HANGS_SECONDS = 7200.0
+"""In each epoch: past any timeout but the 24 hours of whoever has named none."""
+
+
 class Sigterm(Interruption):
     """SIGTERM, as a world sends it: it arrives where the training asks or hears something."""
 
@@ -70,7 +74,7 @@ class Container:
 
     @property
     def epoch_seconds(self) -> float:
-        return 1e7 if self.fate.blow is Blow.HANGS else self.fate.epoch_seconds
+        return _HANGS_SECONDS if self.fate.blow is Blow.HANGS else self.fate.epoch_seconds
 
     def asks(self, port: str, verb: str) -> None:
         """Hear of a call that it makes."""

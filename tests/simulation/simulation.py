@@ -38,8 +38,8 @@ _CATALOGUE = parse_catalogue(_CATALOGUE_JSON)
 
 _VISIBILITY_SECONDS = 60.0
 _MAX_RECEIVES = 5
-_REST_WITHIN_SECONDS = 40 * 3600.0
-"""A training of the first generation may hang for 24 hours before it is stopped."""
+_REST_WITHIN_SECONDS = 80 * 3600.0
+"""Five trainings one after the other, each of three attempts that hang for hours."""
 
 
 @dataclass(frozen=True)
