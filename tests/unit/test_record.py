@@ -324,6 +324,13 @@ def test_whatever_happens_in_whatever_order_a_record_stays_sound(
     assert len(record.history) == record.version + 1
 
 
+def test_a_transition_that_forgot_its_guard_cannot_leave_the_table() -> None:
+    for state in records().values():
+        if state.status.is_terminal:
+            with pytest.raises(Stale):
+                state._moved(NOW, Status.PENDING, "a mistake")
+
+
 def test_the_errors_are_ours() -> None:
     assert issubclass(Stale, TrainshedError)
     assert issubclass(WrongStatus, TrainshedError)
