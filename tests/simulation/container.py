@@ -28,7 +28,6 @@ from .actors import Actor
 from .fake_launcher import FakeTask
 from .fates import Blow, Fate
 
-
 _HANGS_SECONDS = 7200.0
 """In each epoch: past any timeout but the 24 hours of whoever has named none."""
 
