@@ -31,7 +31,7 @@ _LIKELIHOOD = (
     (Blow.SPOT, 0.12),
     (Blow.MEMORY, 0.05),
     (Blow.HOST, 0.07),
-    (Blow.OPERATOR, 0.05),
+    (Blow.OPERATOR, 0.1),
     (Blow.HANGS, 0.06),
 )
 
