@@ -349,13 +349,6 @@ GUARDS = [
         "tests/contract/test_artifact_store.py",
     ),
     Guard(
-        "aws: a key is written once, in parts too",
-        "trainshed.aws.artifacts",
-        'MultipartUpload={"Parts": parts}, IfNoneMatch="*"',
-        'MultipartUpload={"Parts": parts}',
-        "tests/contract/test_artifact_store.py",
-    ),
-    Guard(
         "aws: a launch has its client token",
         "trainshed.aws.launcher",
         '            "clientToken": launch.token,\n',
