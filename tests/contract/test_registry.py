@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, timedelta
 from threading import Barrier
 
@@ -524,6 +525,16 @@ def test_the_count_of_slots_agrees_with_the_records(registry: Registry) -> None:
     assert registry.slots_in_use() == 2, "what was right stays so"
     registry.replace(taken, fail(taken, 1, None, Cause.START_FAILED, "no", NOW))
     assert (registry.count_slots().used, registry.count_slots().held) == (1, 1)
+
+
+def test_a_count_that_is_out_of_date_mends_nothing(registry: Registry) -> None:
+    record = pending_record()
+    put(registry, record)
+    count = registry.count_slots()
+    take_slot(registry, record)
+    with suppress(Conflict):  # an engine that counts the records themselves has nothing to refuse
+        registry.mend_slots(count)
+    assert registry.slots_in_use() == 1
 
 
 def test_mending_the_count_while_slots_change_hands_leaves_it_right(bench: Bench) -> None:

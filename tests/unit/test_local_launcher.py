@@ -186,6 +186,16 @@ def test_a_second_supervisor_waits_until_the_first_has_started_or_died(
         assert (state.exit_code, ledger.read_text()) == (0, "x")
 
 
+def test_a_training_that_is_started_between_a_look_and_the_lock_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lock_late(handle: int, _: int) -> None:
+        (tmp_path / "started").touch()  # by another supervisor, which is gone since
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    assert not supervisor._is_first(tmp_path, lock=0)
+
+
 def second_supervisor_of(folder: Path) -> psutil.Process | None:
     """The supervisor proper, which the process that the launcher started has left behind."""
     for process in psutil.Process().children(recursive=True):
