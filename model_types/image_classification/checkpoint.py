@@ -54,7 +54,7 @@ def restore(
     """Set all three as they were, and give the history. Raises `UnusableCheckpoint`."""
     try:
         state: Json = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        with np.load(folder / _TENSORS, allow_pickle=False) as file:
+        with (folder / _TENSORS).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays: dict[str, Any] = dict(file)
         history = [Epoch(**epoch) for epoch in state["history"]]
         weights = _weights(network)

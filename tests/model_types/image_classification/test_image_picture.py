@@ -66,7 +66,9 @@ def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
 
 def test_sixteen_bits_of_three_colours() -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     row = b"\0" + struct.pack(">HHH", 65535, 32768, 256) * 16
     png = b"\x89PNG\r\n\x1a\n" + b"".join(
