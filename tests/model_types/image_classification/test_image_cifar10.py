@@ -18,6 +18,7 @@ from model_types.image_classification import predict
 from model_types.image_classification.evaluation import logits
 from model_types.image_classification.export import export
 from model_types.image_classification.network import Network
+from model_types.image_classification.picture import Picture
 from model_types.image_classification.tree import open_tree
 
 from .conftest import FOLDERS, encode
@@ -33,7 +34,7 @@ def test_onnx_agrees_with_torch_on_every_picture_and_png_with_jpeg(tmp_path: Pat
         labels = tree.top
     torch.manual_seed(1)
     network = Network(len(labels), 16)
-    pixels = [predict.Picture(jpeg).square(32) for jpeg in jpegs]
+    pixels = [Picture(jpeg).square(32) for jpeg in jpegs]
     pictures = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
     network.normalise_by(pictures)
     network.train()
