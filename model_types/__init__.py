@@ -119,7 +119,10 @@ class Predictor(Protocol):
         """
 
     def predict(self, items: Sequence[Any]) -> list[Json]:
-        """Give one JSON-serialisable result per item, in order. Raises `InvalidInput`."""
+        """Give one JSON-serialisable result per item, in order. Raises `InvalidInput`.
+
+        A server calls it from two threads, one of them for long inputs.
+        """
 
 
 class TrainModule(Protocol):

@@ -13,7 +13,12 @@ from datetime import datetime, timedelta
 from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import ArtifactDamaged, Stale, TrainshedError
-from trainshed.handoff import EXIT_INTERRUPTED, EXIT_OK, EXIT_OUT_OF_MEMORY
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import verify
 from trainshed.ports import TaskState
 from trainshed.record import (
@@ -47,7 +52,7 @@ def judge(
     Gives the record as written, or None if another consumer was faster.
     """
     if state.exit_code != EXIT_OK or record.status is Status.CANCELLING:
-        return end_badly(engine, settings, record, *_why(engine, record, state), now)
+        return end_badly(engine, settings, record, *_why(engine, settings, record, state), now)
     attempt, task = record.attempt, record.task or ""
     try:
         digest = verify(engine.artifacts, record.model_id, attempt)
@@ -104,10 +109,12 @@ def _write(
     return written
 
 
-def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, str]:
+def _why(
+    engine: Engine, settings: Settings, record: ModelRecord, state: TaskState
+) -> tuple[Cause, str]:
     """What ended the attempt: the platform's own word, else the container's, else the exit code."""
     if state.cause is Cause.OUT_OF_MEMORY:
-        return state.cause, _out_of_memory(record, state.reason)
+        return state.cause, _out_of_memory(settings, record, state.reason)
     if state.cause is not None:
         return state.cause, state.reason
     if state.exit_code is None:
@@ -122,13 +129,15 @@ def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, 
     report = engine.registry.reports([key]).get(key)
     failure = report.failure if report is not None else None
     if state.exit_code == EXIT_OUT_OF_MEMORY:
-        return Cause.OUT_OF_MEMORY, _out_of_memory(record, failure or "")
+        return Cause.OUT_OF_MEMORY, _out_of_memory(settings, record, failure or "")
+    if state.exit_code == EXIT_STORAGE_UNAVAILABLE:
+        return Cause.STORAGE_UNAVAILABLE, failure or "Its storage could not be used; see its log."
     if failure:
         return Cause.TRAINING_ERROR, failure
     if state.exit_code == _SIGKILLED:
         return Cause.TRAINING_ERROR, (
             "The training was killed (SIGKILL), most often for lack of memory."
-            f" {_more_memory(record)}"
+            f" {_more_memory(settings, record)}"
         )
     return (
         Cause.TRAINING_ERROR,
@@ -136,17 +145,21 @@ def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, 
     )
 
 
-def _out_of_memory(record: ModelRecord, words: str) -> str:
+def _out_of_memory(settings: Settings, record: ModelRecord, words: str) -> str:
     told = f" ({words.removesuffix('.')})" if words else ""
-    return f"The training ran out of memory{told}. {_more_memory(record)}"
+    return f"The training ran out of memory{told}. {_more_memory(settings, record)}"
 
 
-def _more_memory(record: ModelRecord) -> str:
+def _more_memory(settings: Settings, record: ModelRecord) -> str:
     """What to set so that it fits."""
-    hyperparameters = record.request.hyperparameters if record.request else {}
-    batch_size = hyperparameters.get("batch_size")
-    smaller = f"Ask for a batch_size below {batch_size}, or give" if batch_size else "Give"
-    return f"{smaller} its model type more `memory` in {record.model_type}/model_type.json."
+    if settings.aws is not None:
+        more = f"more `memory` in {record.model_type}/model_type.json"
+    else:
+        more = "more of this machine's memory: a lower TRAINSHED_CAP trains fewer models at once"
+    batch_size = record.request.hyperparameters.get("batch_size") if record.request else None
+    if batch_size is None:
+        return f"Give it {more}."
+    return f"Ask for a batch_size below {batch_size}, or give it {more}."
 
 
 def _delay(settings: Settings, attempt: int) -> timedelta:

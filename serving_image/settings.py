@@ -17,6 +17,10 @@ def _digest(text: str) -> str:
     return text
 
 
+def _digests(text: str) -> tuple[str, ...]:
+    return tuple(_digest(part.strip()) for part in text.split(","))
+
+
 def _log_level(text: str) -> str:
     if text not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
@@ -58,6 +62,13 @@ class ServingSettings:
         whole_number(1, 1024),
         "the most inputs that the model takes at once",
         8,
+    )
+    api_keys: tuple[str, ...] = variable(
+        "TRAINSHED_API_KEY_SHA256",
+        _digests,
+        "the SHA-256, in hex, of the key that requests must have; several are separated by commas",
+        tuple,
+        secret=True,  # a key that was put here by mistake
     )
     log_level: str = variable(
         "TRAINSHED_LOG_LEVEL", _log_level, "the least that is logged: `debug` … `critical`", "info"

@@ -13,13 +13,14 @@ from training_image.interruption import Interrupted, Interruption
 from training_image.memory import is_out_of_memory
 from training_image.run_training import NotClaimed, run_training
 from trainshed.engine import open_artifacts, open_datasets, open_registry, own_task
-from trainshed.errors import TrainshedError
+from trainshed.errors import StorageUnavailable, TrainshedError
 from trainshed.handoff import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_NOT_CLAIMED,
     EXIT_OK,
     EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
     Assignment,
 )
 from trainshed.ports import Registry, Report
@@ -43,6 +44,9 @@ def main(environ: Mapping[str, str]) -> int:
     except Interrupted:
         _logger.warning("The training was told to stop.")
         return EXIT_INTERRUPTED
+    except StorageUnavailable as error:
+        _logger.error("%s", error)
+        return EXIT_STORAGE_UNAVAILABLE
     except TrainshedError as error:
         _logger.error("%s", error)
         return EXIT_FAILED
@@ -65,6 +69,8 @@ def _run(
     except (model_types.InvalidData, TrainshedError) as error:
         failure = str(error)
         _logger.error("%s", failure)
+        if isinstance(error, StorageUnavailable):
+            code = EXIT_STORAGE_UNAVAILABLE
     except Exception as error:  # whatever it was, the record must say it
         failure = f"{type(error).__name__}: {error}"
         _logger.exception("The training failed.")
@@ -72,9 +78,12 @@ def _run(
             code = EXIT_OUT_OF_MEMORY
     else:
         return EXIT_OK
-    registry.report(
-        assignment.model_id, assignment.attempt, Report(at=_now(), failure=failure[:2000])
-    )
+    try:
+        registry.report(
+            assignment.model_id, assignment.attempt, Report(at=_now(), failure=failure[:2000])
+        )
+    except StorageUnavailable as error:  # the exit code says the most of it
+        _logger.warning("This was not reported: %s", error)
     return code
 
 

@@ -45,7 +45,8 @@ def run_training(
 
     Raises `NotClaimed` before any work if the attempt is not this task's, `model_types.InvalidData`
     and `InvalidRequest` for what the user can mend, whatever the trainer raises, and `Interrupted`
-    when the last checkpoint has been uploaded.
+    when the last checkpoint has been uploaded, as it is, where that can be, before the
+    `StorageUnavailable` of an artifact that cannot be written.
     """
     model_id, attempt = assignment.model_id, assignment.attempt
     try:
@@ -93,6 +94,10 @@ def run_training(
         try:
             _train(trainer, job)
             interruption.hold_for_good()
+            publish(artifacts, job.output, model_id, assignment.model_type, attempt, clock())
+        except StorageUnavailable:
+            keeper.upload()  # it may be the artifact alone that it had no room or no time for
+            raise
         except BaseException as error:
             if not interruption.asked:
                 raise
@@ -100,7 +105,6 @@ def run_training(
             interruption.hold_for_good()
             keeper.upload()
             raise Interrupted from error
-        publish(artifacts, job.output, model_id, assignment.model_type, attempt, clock())
     _logger.info("attempt %d of %s: artifact written", attempt, model_id)
 
 

@@ -30,6 +30,8 @@ EXIT_NOT_CLAIMED = 3
 """The attempt is not this container's to work on; it did nothing."""
 EXIT_OUT_OF_MEMORY = 4
 """The training asked for more memory than there was, and could still say so."""
+EXIT_STORAGE_UNAVAILABLE = 5
+"""It could not read what it needs, or not write what it made."""
 EXIT_INTERRUPTED = 128 + signal.SIGTERM
 """It was told to stop; its last checkpoint is in the artifact store."""
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainshed.errors import ArtifactDamaged, TrainshedError
+from trainshed.errors import ArtifactDamaged, ArtifactExists, TrainshedError
 from trainshed.ports import ArtifactStore, FileEntry
 from trainshed.record import artifact_prefix
 
@@ -105,10 +105,20 @@ def publish_below(
         files={name: entry_of(path) for name, path in paths.items()},
     )
     for name, path in paths.items():
-        store.put(f"{prefix}/{name}", path)
+        _put(store, f"{prefix}/{name}", path)
     written = folder / MANIFEST_NAME
     written.write_bytes(manifest.encode())
-    store.put(f"{prefix}/{MANIFEST_NAME}", written)
+    _put(store, f"{prefix}/{MANIFEST_NAME}", written)
+
+
+def _put(store: ArtifactStore, key: str, path: Path) -> None:
+    try:
+        store.put(key, path)
+    except ArtifactExists:
+        # A client library repeats by itself a call whose answer was lost, and then meets at the key
+        # what it has written there.
+        if store.entry(key) != entry_of(path):
+            raise
 
 
 def verify(store: ArtifactStore, model_id: str, attempt: int) -> str:

@@ -71,6 +71,8 @@ class Cause(StrEnum):
     SPOT_INTERRUPTION = "spot interruption"
     INTERRUPTION = "interruption"
     """Somebody else than Trainshed told it to stop: a host that shuts down, an operator."""
+    STORAGE_UNAVAILABLE = "storage unavailable"
+    """The container could not read its data set or write its artifact."""
 
     @property
     def is_platform(self) -> bool:
@@ -78,7 +80,13 @@ class Cause(StrEnum):
 
 
 _PLATFORM_CAUSES = frozenset(
-    {Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION}
+    {
+        Cause.START_FAILED,
+        Cause.HOST_LOST,
+        Cause.SPOT_INTERRUPTION,
+        Cause.INTERRUPTION,
+        Cause.STORAGE_UNAVAILABLE,
+    }
 )
 
 
@@ -182,6 +190,14 @@ def checkpoints_prefix(model_id: str) -> str:
     return f"models/{model_id}/checkpoints"
 
 
+def is_checkpoint(key: str) -> bool:
+    """Whether this is the key of a file that is of use only until its model has ended."""
+    match key.split("/"):
+        case ["models", _, "checkpoints", _, *_]:
+            return True
+    return False
+
+
 def client_token(model_id: str, attempt: int) -> str:
     """64 hexadecimal characters, the same for the same attempt."""
     return hashlib.sha256(f"{model_id}|{attempt}".encode()).hexdigest()
@@ -256,7 +272,7 @@ def hasten(record: ModelRecord, now: datetime) -> ModelRecord:
 
 def reserve(record: ModelRecord, attempt: int, launch: Launch, now: datetime) -> ModelRecord:
     """Pending → Launching: take a slot for attempt `attempt` and freeze its launch parameters."""
-    if record.status is not Status.PENDING or record.attempt != attempt - 1 or record.holds_slot:
+    if record.status is not Status.PENDING or record.attempt != attempt - 1:
         raise Stale(f"{record.model_id} is {record.status} at attempt {record.attempt}.")
     return record._moved(
         now,

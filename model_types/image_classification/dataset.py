@@ -142,7 +142,7 @@ def _read_part(tree: Tree, size: int) -> list[Sample]:
 def _read_picture(file: File, size: int) -> Pixels:
     content = file.read()
     try:
-        picture = Picture(content)
+        picture = Picture(content, file.where)
         if picture.pixels > MAX_PIXELS:
             raise InvalidData(
                 f"{file.where} has {picture.width} × {picture.height} pixels, more than "
@@ -150,7 +150,7 @@ def _read_picture(file: File, size: int) -> Pixels:
             )
         return picture.square(size)
     except MalformedBody as error:
-        raise InvalidData(f"{file.where}: {error} Replace it, or take it out.") from None
+        raise InvalidData(f"{error} Replace it, or take it out.") from None
 
 
 def _check_classes(name: str, samples: Sequence[Sample], minimum: int) -> None:

@@ -60,55 +60,64 @@ _FAULTS = (
 
 
 class Picture:
-    """A picture whose header was read, and nothing more."""
+    """A picture's file whose header was read, and nothing more."""
 
-    def __init__(self, content: bytes) -> None:
-        """Raises `MalformedBody` for what is neither JPEG nor PNG."""
-        self.media_type = _media_type(content)
-        # Not Image.open, which warns of large pictures by a module's own setting.
-        opener = JpegImageFile if self.media_type == "image/jpeg" else PngImageFile
-        try:
-            self._image: ImageFile.ImageFile = opener(io.BytesIO(content))
-        except _FAULTS as fault:
-            raise _damaged(fault) from None
-        self.width, self.height = self._image.size
+    def __init__(self, content: bytes, where: str = "The picture") -> None:
+        """`where` is how messages name it. Raises `MalformedBody` for what is neither JPEG nor
+        PNG."""
+        self._content = content
+        self._where = where
+        self.media_type = _media_type(content, where)
+        self.width, self.height = self._open().size
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
 
     def square(self, size: int) -> Pixels:
-        """Decode it and scale the largest square in its middle to `size` × `size`; call it once.
+        """Decode it, and scale the largest square in its middle to `size` × `size`.
 
-        Memory is bounded by `pixels`, which is the caller's to judge. Raises `MalformedBody`.
+        It takes some 12 bytes for each of `pixels`, which are the caller's to judge. Raises
+        `MalformedBody`.
         """
-        image = self._image
+        image = self._open()
         try:
             image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction
             image.load()
             orientation = _orientation(image)
-            upright = _rgb(_middle(image))
+            # First scaled, then converted: what is converted at full size takes as much again.
+            scaled = ImageOps.fit(_scalable(image), (size, size), Image.Resampling.BILINEAR)
         except _FAULTS as fault:
-            raise _damaged(fault) from None
-        fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
+            raise self._damaged(fault) from None
+        shown = _on_white(scaled)
         if orientation in _TURNS:
-            fitted = fitted.transpose(_TURNS[orientation])
-        return np.asarray(fitted)
+            shown = shown.transpose(_TURNS[orientation])
+        return np.asarray(shown)
+
+    def _open(self) -> ImageFile.ImageFile:
+        # Not by Image.open, which warns of large pictures by a module's own setting.
+        opener = JpegImageFile if self.media_type == "image/jpeg" else PngImageFile
+        try:
+            return opener(io.BytesIO(self._content))
+        except _FAULTS as fault:
+            raise self._damaged(fault) from None
+
+    def _damaged(self, fault: BaseException) -> MalformedBody:
+        what = str(fault) or type(fault).__name__
+        return MalformedBody(f"{self._where} is damaged or cut off: {what}.")
 
 
-def _media_type(content: bytes) -> str:
+def _media_type(content: bytes, where: str) -> str:
     found = next((name for start, name in _SIGNATURES.items() if content.startswith(start)), "")
     if found in MEDIA_TYPES:
         return found
     if not content:
-        raise MalformedBody("The picture is empty: it has no bytes.")
+        raise MalformedBody(f"{where} is empty: it has no bytes.")
     raise MalformedBody(
-        f"It looks like {found}, and must be JPEG or PNG." if found else "It is no JPEG or PNG."
+        f"{where} looks like {found}, and must be JPEG or PNG."
+        if found
+        else f"{where} is no JPEG or PNG."
     )
-
-
-def _damaged(fault: BaseException) -> MalformedBody:
-    return MalformedBody(f"The picture is damaged or cut off: {fault or type(fault).__name__}.")
 
 
 def _orientation(image: Image.Image) -> Any:
@@ -119,17 +128,17 @@ def _orientation(image: Image.Image) -> Any:
         return None
 
 
-def _middle(image: Image.Image) -> Image.Image:
-    """The largest square in its middle, so that no more than that is converted."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
-
-
-def _rgb(image: Image.Image) -> Image.Image:
+def _scalable(image: Image.Image) -> Image.Image:
+    """In a mode whose colours may be mixed."""
     if image.mode.startswith("I"):  # 16 bits; Pillow would cut off what is over 255
-        grey = np.asarray(image).astype(np.uint32) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        grey: Pixels = (np.asarray(image) >> 8).astype(np.uint8)
+        return Image.fromarray(grey)
+    if "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert({"1": "L", "P": "RGB"}.get(image.mode, image.mode))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     layer = image.convert("RGBA")

@@ -13,7 +13,7 @@ import onnxruntime
 from model_types import Inputs, InvalidInput, Json, MalformedBody
 
 from . import form
-from .picture import MAX_PIXELS, MEDIA_TYPES, Picture, Pixels
+from .picture import MAX_PIXELS, MEDIA_TYPES, Picture
 
 MODEL = "model.onnx"
 VOCABULARY = "vocabulary.json"
@@ -81,31 +81,24 @@ class ImagePredictor:
     def decode(self, body: bytes, media_type: str) -> Inputs:
         """A JPEG or PNG is one picture; a form holds one or many, and gets a list in any case.
 
-        The items are small already, so that waiting ones take little memory. Raises
-        `MalformedBody` and `InvalidInput`.
+        Only headers are read: `predict` may run where it holds up nobody. Raises `MalformedBody`
+        and `InvalidInput`.
         """
         if media_type in MEDIA_TYPES:
-            picture = _opened(body, media_type, "The body")
-            _check_pixels([picture])
-            return Inputs([picture.square(self._image_size)], many=False)
-        files = form.read_files(body, media_type)
-        pictures = [_opened(file.content, file.media_type, file.where) for file in files]
+            pictures = [_opened(body, media_type, "The body")]
+        else:
+            files = form.read_files(body, media_type)
+            pictures = [_opened(file.content, file.media_type, file.where) for file in files]
         _check_pixels(pictures)
-        items = []
-        for file, picture in zip(files, pictures, strict=True):
-            try:
-                items.append(picture.square(self._image_size))
-            except MalformedBody as error:
-                raise MalformedBody(f"{file.where}: {error}") from None
-        return Inputs(items, many=True)
+        return Inputs(pictures, many=media_type not in MEDIA_TYPES)
 
-    def predict(self, items: Sequence[Pixels]) -> list[Json]:
+    def predict(self, items: Sequence[Picture]) -> list[Json]:
         """`{"label": label, "score": its probability, "scores": {label: probability}}` for each
-        picture (image_size, image_size, 3)."""
+        picture. Raises `MalformedBody` for one that is damaged."""
         results: list[Json] = []
         for start in range(0, len(items), _BATCH_SIZE):
-            batch = np.stack(items[start : start + _BATCH_SIZE])
-            [scores] = self._session.run(["scores"], {"pictures": batch})
+            batch = [item.square(self._image_size) for item in items[start : start + _BATCH_SIZE]]
+            [scores] = self._session.run(["scores"], {"pictures": np.stack(batch)})
             results.extend(result(self._labels, row) for row in np.asarray(scores))
         return results
 
@@ -123,10 +116,7 @@ def result(labels: Sequence[str], scores: npt.NDArray[np.float32]) -> Json:
 
 def _opened(content: bytes, media_type: str, where: str) -> Picture:
     """`content` is what a picture's media type says; what says nothing of a picture may be one."""
-    try:
-        picture = Picture(content)
-    except MalformedBody as error:
-        raise MalformedBody(f"{where} is no picture: {error}") from None
+    picture = Picture(content, where)
     if media_type.startswith("image/") and media_type != picture.media_type:
         raise MalformedBody(f"{where} is {picture.media_type}, and its type says {media_type}.")
     return picture

@@ -25,7 +25,7 @@ from .evaluation import SCORE_NAME, Part, logits
 from .export import export
 from .fit import fit
 from .network import Network
-from .picture import Pixels
+from .picture import Picture, Pixels
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +91,8 @@ def _write_metrics(folder: Path, network: Network, parts: Parts) -> None:
 
 def _write_golden(folder: Path, network: Network, parts: Parts, size: int) -> None:
     """Pictures of the test part, and some in every form that a file can have."""
-    decoder = predict.load(folder)
     files = [*_test_files(parts.test), *_odd_files()]
-    pictures = [decoder.decode(body, media_type).items[0] for body, media_type in files]
+    pictures = [Picture(body).square(size) for body, _ in files]
     scores = logits(network, _tensor(pictures)).softmax(1).numpy()
     golden.write_golden(
         folder,

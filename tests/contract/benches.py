@@ -155,6 +155,15 @@ class AwsBench:
         upload = s3.create_multipart_upload(**where)["UploadId"]
         s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"half a fi")
 
+    def falsify_slots(self, error: int) -> None:
+        """Let the count of slots be wrong by so much."""
+        self._platform.server.client("dynamodb").update_item(
+            TableName=self._platform.name,
+            Key={"model_id": {"S": "#slots"}},
+            UpdateExpression="ADD used :error",
+            ExpressionAttributeValues={":error": {"N": str(error)}},
+        )
+
     def _running(self, *command: str) -> Launcher:
         """A launcher of a task definition of its own; from now on the tasks really run."""
         with self._lock:

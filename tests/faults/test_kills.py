@@ -91,11 +91,11 @@ def test_supervisors_killed_until_the_attempts_are_spent(shed: Shed, attempts: i
 
 
 def test_consumers_killed_again_and_again_at_whatever_they_do(shed: Shed) -> None:
-    names = [f"model-{number}" for number in range(6)]
+    names = [f"model-{number}" for number in range(4)]
     for name in names:
         shed.submit(name, seconds=0.1)
     chance = random.Random(7)  # the times are not the point: any will do
-    for _ in range(6):
+    for _ in range(4):
         consumer = shed.start("run", TRAINSHED_CAP="2")
         time.sleep(chance.uniform(0.3, 1.2))
         consumer.kill()

@@ -56,13 +56,16 @@ class FakeLauncher(Launcher):
         lag: Callable[[], timedelta] = no_lag,
         started: Callable[[FakeTask], None] = lambda task: None,
         asked_to_stop: Callable[[FakeTask], None] = lambda task: None,
+        forgets: Callable[[], bool] = lambda: False,
     ) -> None:
         """`lag` says how stale the next answer is. `started` hears of every new task once, and
-        `asked_to_stop` of every request to stop one that has not ended."""
+        `asked_to_stop` of every request to stop one that has not ended. `forgets` says whether a
+        client token is taken for a new one, against the rule."""
         self._clock = clock
         self._lag = lag
         self._started = started
         self._asked_to_stop = asked_to_stop
+        self._forgets = forgets
         self.all: dict[str, FakeTask] = {}
         """Every task there ever was, by its id."""
 
@@ -70,7 +73,7 @@ class FakeLauncher(Launcher):
         now = self._clock()
         same = [task for task in self.all.values() if task.launch.token == launch.token]
         for task in same:
-            if now < self._token_ends(task):
+            if now < self._token_ends(task) and not self._forgets():
                 return task.task
         task = FakeTask(f"task/{launch.token[:12]}/{len(same) + 1}", launch, now)
         task.past.append((now, TaskState(Phase.STARTING)))
@@ -111,6 +114,14 @@ class FakeLauncher(Launcher):
 
     def log(self, task: str, cursor: str | None = None) -> LogPage:
         return LogPage("", cursor)
+
+    def knows_token(self, token: str) -> bool:
+        """Whether a launch with it would give a task that is there."""
+        now = self._clock()
+        return any(
+            task.launch.token == token and now < self._token_ends(task)
+            for task in self.all.values()
+        )
 
     def begin(self, task: FakeTask) -> None:
         """Its container runs from now on."""

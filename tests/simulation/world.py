@@ -6,9 +6,11 @@ which holds the trace up to there. Nothing here looks at the real time or at rea
 
 from __future__ import annotations
 
+import heapq
 import random
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tests.building import NOW
@@ -38,22 +40,46 @@ class VirtualClock:
         return (self.now - NOW).total_seconds()
 
 
-class Chance:
-    """The choices of one schedule. The same seed gives the same ones."""
+class Faults:
+    """The faults of one schedule: whether any may strike yet, how likely each is, how often it has.
 
-    def __init__(self, seed: int) -> None:
+    Not all of them in every schedule: where most are silent, one that is loud leads further.
+    """
+
+    def __init__(self, seed: int, may_strike: bool) -> None:
+        self.may_strike = may_strike
+        self.count: Counter[str] = Counter()
+        self._seed = seed
+        self._loudness: dict[str, float] = {}
+
+    def loudness(self, fault: str) -> float:
+        """What the probability of a fault is multiplied by in this schedule."""
+        if fault not in self._loudness:
+            chance = random.Random(f"{self._seed} loudness of {fault}")
+            self._loudness[fault] = chance.choice((0.0, 1.0, 1.0, 4.0))
+        return self._loudness[fault]
+
+
+class Chance:
+    """The choices that are made for one program or part of a world. The same seed gives the same
+    ones, whatever others choose meanwhile."""
+
+    def __init__(self, seed: str, faults: Faults) -> None:
         self._random = random.Random(seed)
-        self.faults_left = True
-        """Turned off when the world is to come to rest."""
-        self.faults: Counter[str] = Counter()
-        """How often each fault has struck."""
+        self._faults = faults
 
     def strikes(self, fault: str, probability: float) -> bool:
         """Whether a fault strikes now."""
-        if not self.faults_left or self._random.random() >= probability:
+        if not self._faults.may_strike:
             return False
-        self.faults[fault] += 1
+        if self._random.random() >= probability * self._faults.loudness(fault):
+            return False
+        self._faults.count[fault] += 1
         return True
+
+    def happens(self, probability: float) -> bool:
+        """The same of what is no fault."""
+        return self._random.random() < probability
 
     def below(self, limit: int) -> int:
         return int(self._random.random() * limit)
@@ -63,3 +89,31 @@ class Chance:
 
     def uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+
+class Agenda:
+    """What is to happen when."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._entries: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._number = 0
+
+    def after(self, seconds: float, event: Callable[[], None]) -> None:
+        self._number += 1
+        then = self._clock.now + timedelta(seconds=seconds)
+        heapq.heappush(self._entries, (then, self._number, event))
+
+    def skip(self, seconds: float) -> bool:
+        """Let time pass if nothing is to happen in it; say whether it did."""
+        then = self._clock.now + timedelta(seconds=seconds)
+        if self._entries and self._entries[0][0] <= then:
+            return False
+        self._clock.now = then
+        return True
+
+    def next(self) -> Callable[[], None]:
+        """Go on to what comes next."""
+        then, _, event = heapq.heappop(self._entries)
+        self._clock.now = max(self._clock.now, then)
+        return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from tests.building import NOW, FakeClock, pending_record, request_of, reserved
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
-from trainshed.handoff import EXIT_INTERRUPTED, EXIT_NOT_CLAIMED, EXIT_OUT_OF_MEMORY
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_CLAIMED,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import publish
 from trainshed.ports import Phase, Report, TaskState
 from trainshed.record import (
@@ -28,7 +34,7 @@ from trainshed.record import (
     claim,
     stop_for,
 )
-from trainshed.settings import Settings
+from trainshed.settings import AwsSettings, Settings
 
 from .conftest import FakeLauncher
 
@@ -143,6 +149,12 @@ def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
         (exited(EXIT_NOT_CLAIMED), Status.FAILED, Cause.TRAINING_ERROR, "exit code 3"),
         (exited(137), Status.FAILED, Cause.TRAINING_ERROR, "SIGKILL"),
         (exited(EXIT_INTERRUPTED), Status.PENDING, Cause.INTERRUPTION, "SIGTERM"),
+        (
+            exited(EXIT_STORAGE_UNAVAILABLE),
+            Status.PENDING,
+            Cause.STORAGE_UNAVAILABLE,
+            "Its storage could not be used",
+        ),
         (exited(EXIT_OUT_OF_MEMORY), Status.FAILED, Cause.OUT_OF_MEMORY, "ran out of memory"),
         (exited(None), Status.PENDING, Cause.HOST_LOST, "without an exit code"),
         (
@@ -212,16 +224,22 @@ OUT_OF_MEMORY = TaskState(
     ],
 )
 @pytest.mark.parametrize(
-    ("hyperparameters", "advice"),
+    ("aws", "hyperparameters", "advice"),
     [
         (
+            AwsSettings(),
             {"batch_size": 64},
+            "Ask for a batch_size below 64, or give it more `memory` in toy/model_type.json.",
+        ),
+        (AwsSettings(), {}, "Give it more `memory` in toy/model_type.json."),
+        (
+            None,
+            {},
             (
-                "Ask for a batch_size below 64, or give its model type more `memory` in"
-                " toy/model_type.json."
+                "Give it more of this machine's memory:"
+                " a lower TRAINSHED_CAP trains fewer models at once."
             ),
         ),
-        ({}, "Give its model type more `memory` in toy/model_type.json."),
     ],
 )
 def test_a_death_for_lack_of_memory_says_what_to_set(
@@ -231,6 +249,7 @@ def test_a_death_for_lack_of_memory_says_what_to_set(
     state: TaskState,
     failure: str | None,
     reason: str,
+    aws: AwsSettings | None,
     hyperparameters: dict[str, int],
     advice: str,
 ) -> None:
@@ -240,7 +259,7 @@ def test_a_death_for_lack_of_memory_says_what_to_set(
     if failure:
         engine.registry.report(record.model_id, 1, Report(at=NOW, failure=failure))
     stop(launcher, record, state)
-    judge(engine, settings, record, state, NOW)
+    judge(engine, replace(settings, aws=aws), record, state, NOW)
     assert now_of(engine, record).reason == reason.format(advice=advice)
 
 
@@ -396,6 +415,24 @@ def test_a_missing_task_is_believed_only_after_15_minutes(
         "Nobody knows it.",
     )
     assert engine.registry.slots_in_use() == 0
+
+
+def test_a_task_that_was_launched_late_is_given_as_long_to_be_known(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    launcher.uncertain = True
+    request = request_of()
+    engine.queue.send(request.encode())
+    step()
+    clock.advance(minutes=40)
+    launcher.uncertain = False
+    step()
+    record = engine.registry.get(request.model_id)
+    assert record is not None
+    stop(launcher, record, MISSING)
+    assert step().ended == [], "it was started this very moment"
+    clock.advance(minutes=15)
+    assert [ended.cause for ended in step().ended] == [Cause.HOST_LOST]
 
 
 def test_a_task_that_was_missing_for_a_while_is_followed_on(

@@ -24,7 +24,13 @@ from training_image.run_training import run_training
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
-from trainshed.handoff import EXIT_INTERRUPTED, Assignment, launch_of
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_STORAGE_UNAVAILABLE,
+    Assignment,
+    launch_of,
+)
+from trainshed.local.artifacts import LocalArtifacts
 from trainshed.manifest import verify
 from trainshed.record import (
     Cause,
@@ -459,6 +465,28 @@ def test_the_container_says_by_its_exit_code_that_it_was_interrupted(bench: Benc
     assert key not in bench.engine.registry.reports([key]), "it is no failure"
     assert bench.checkpoints.newest_first() == [Checkpoint(2, 1)]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_artifact_that_cannot_be_written_costs_no_epoch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main entry has an engine of its own, so the store is broken by its class."""
+    real = LocalArtifacts.put
+
+    def put(store: LocalArtifacts, key: str, path: Path) -> None:
+        if key.endswith("model.bin"):
+            raise StorageUnavailable("The disk is away.")
+        real(store, key, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifacts, "put", put)
+        bench.use(Trainer())
+        assert main(bench.environ()) == EXIT_STORAGE_UNAVAILABLE
+    key = (bench.record.model_id, 1)
+    assert bench.engine.registry.reports([key])[key].failure == "The disk is away."
+    second = Trainer()
+    bench.attempt(second)
+    assert (second.began_with, second.trained) == (["5"], [])
 
 
 def named(name: str, base: type[Exception] = RuntimeError) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,9 @@ def test_of_two_containers_one_works(
     run(engine, settings, environ)
     with pytest.raises(NotClaimed, match="claimed by another container"):
         run(engine, settings, environ, task="u" * 64)
+    larger = json.dumps({**options, "bytes": 11})
     with pytest.raises(ArtifactExists):
-        run(engine, settings, environ)
+        run(engine, settings, {**environ, "TRAINSHED_HYPERPARAMETERS": larger})
 
 
 @pytest.mark.parametrize(

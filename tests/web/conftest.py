@@ -20,6 +20,7 @@ import httpx
 import psutil
 import pytest
 
+from model_types import builtin_folder
 from model_types.golden import Example, write_golden
 from trainshed.engine import open_artifacts
 from trainshed.manifest import MANIFEST_NAME, digest_of, publish
@@ -70,7 +71,7 @@ class Home:
     def environment(self) -> Mapping[str, str]:
         return {
             "TRAINSHED_HOME": str(self.path),
-            "TRAINSHED_MODEL_TYPES": str(MODEL_TYPES),
+            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, (MODEL_TYPES, builtin_folder()))),
             "TRAINSHED_ARTIFACT": PREFIX,
             "TRAINSHED_ARTIFACT_DIGEST": self.digest,
             "TRAINSHED_HOST": "127.0.0.1",
@@ -80,11 +81,24 @@ class Home:
 
 def publish_echo(folder: Path, **options: object) -> Home:
     """Publish an artifact into a new home below `folder`; takes what `write_artifact` takes."""
-    output, path = folder / "output", folder / "home"
+    output = folder / "output"
     write_artifact(output, **options)  # type: ignore[arg-type]
+    return publish_folder(output, folder, "echo")
+
+
+def publish_folder(output: Path, folder: Path, model_type: str) -> Home:
+    """Publish what a training left into a new home below `folder`."""
+    path = folder / "home"
     store = open_artifacts(Settings.from_environment({"TRAINSHED_HOME": str(path)}))
-    publish(store, output, MODEL_ID, "echo", 1, CREATED_AT)
+    publish(store, output, MODEL_ID, model_type, 1, CREATED_AT)
     return Home(path, digest_of((output / MANIFEST_NAME).read_bytes()))
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """What the training of an `echo` model left."""
+    write_artifact(tmp_path / "artifact")
+    return tmp_path / "artifact"
 
 
 @pytest.fixture

@@ -15,9 +15,13 @@ from trainshed.aws.words import error_code, in_words
 from trainshed.errors import ArtifactExists
 from trainshed.manifest import check_key
 from trainshed.ports import ArtifactStore, FileEntry, StoredFile, Upload
+from trainshed.record import is_checkpoint
 
 PART_BYTES = 64 << 20
 """Larger files are uploaded in parts of this size."""
+
+CHECKPOINT_TAG = "trainshed=checkpoint"
+"""Terraform's lifecycle rule lets what has it expire, should it be left behind."""
 
 _CHUNK_BYTES = 1 << 20
 _ABSENT = ("404", "NoSuchKey")
@@ -125,11 +129,14 @@ class S3Artifacts(ArtifactStore):
                 Body=file,
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
+                **_tagging(key),
             )
 
     def _put_in_parts(self, key: str, path: Path) -> None:
         where = {"Bucket": self._bucket, "Key": key}
-        upload = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        upload = self._s3.create_multipart_upload(
+            **where, ChecksumAlgorithm="SHA256", **_tagging(key)
+        )["UploadId"]
         try:
             parts: list[dict[str, Any]] = []
             with path.open("rb") as file:
@@ -163,6 +170,10 @@ class S3Artifacts(ArtifactStore):
         for chunk in body.iter_chunks(_CHUNK_BYTES):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+def _tagging(key: str) -> dict[str, str]:
+    return {"Tagging": CHECKPOINT_TAG} if is_checkpoint(key) else {}
 
 
 class _Taken(Exception):

@@ -204,4 +204,11 @@ def _stopped(folder: Path) -> TaskState:
             cause=Cause.START_FAILED,
             reason=f"It did not start: {outcome['start_failed']}",
         )
+    if outcome.get("out_of_memory"):
+        return TaskState(
+            Phase.STOPPED,
+            exit_code=outcome["exit_code"],
+            cause=Cause.OUT_OF_MEMORY,
+            reason="the kernel killed it",
+        )
     return TaskState(Phase.STOPPED, exit_code=outcome["exit_code"])

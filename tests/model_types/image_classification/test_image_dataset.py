@@ -106,10 +106,10 @@ ONE_MORE = "cat/x.png"
         ({**SET, "bird/": b""}, "no pictures of 'bird'"),
         ({**SET, "x.png": b""}, r"set.zip: x.png lies in no class's folder"),
         ({**SET, "cat/a/x.png": b""}, "set.zip: cat/a/x.png lies too deep"),
-        ({**SET, ONE_MORE: b""}, "set.zip: cat/x.png: The picture is empty"),
-        ({**SET, ONE_MORE: b"hello"}, "set.zip: cat/x.png: It is no JPEG or PNG. Replace it"),
-        ({**SET, ONE_MORE: b"%PDF-1.7"}, "set.zip: cat/x.png: It looks like a PDF"),
-        ({**SET, ONE_MORE: encode(noise(1, (40, 40)))[:900]}, "cat/x.png: .* damaged or cut off"),
+        ({**SET, ONE_MORE: b""}, "set.zip: cat/x.png is empty"),
+        ({**SET, ONE_MORE: b"hello"}, "set.zip: cat/x.png is no JPEG or PNG. Replace it"),
+        ({**SET, ONE_MORE: b"%PDF-1.7"}, "set.zip: cat/x.png looks like a PDF"),
+        ({**SET, ONE_MORE: encode(noise(1, (40, 40)))[:900]}, "cat/x.png is damaged or cut off"),
         ({**SET, "../x.png": b""}, "set.zip: ../x.png' leads out of the zip file"),
         ({**SET, "/etc/x.png": b""}, "leads out of the zip file"),
         ({**SET, "..\\x.png": b""}, "leads out of the zip file"),
@@ -176,7 +176,7 @@ def test_a_folder_of_zips_needs_train(tmp_path: Path) -> None:
 
 def test_what_is_wrong_in_a_folder_is_told_with_its_path(tmp_path: Path) -> None:
     write_folder(tmp_path / "set", {**SET, ONE_MORE: b"hello"})
-    with pytest.raises(InvalidData, match=r"set/cat/x\.png: It is no JPEG or PNG"):
+    with pytest.raises(InvalidData, match=r"set/cat/x\.png is no JPEG or PNG"):
         read(tmp_path / "set")
     (tmp_path / "set" / "cat" / "x.png").unlink()
     (tmp_path / "set" / "bird").mkdir()

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 
 from model_types import (
     FRAMEWORK_FOLDER,
@@ -32,9 +33,10 @@ from model_types.image_classification.dataset import read_parts
 from model_types.image_classification.evaluation import logits
 from model_types.image_classification.export import export
 from model_types.image_classification.network import Network
+from model_types.image_classification.picture import Picture
 from model_types.image_classification.train import train
 
-from .conftest import Trained, pictures, write_zip
+from .conftest import Trained, encode, pictures, write_zip
 
 Job = Callable[..., TrainingJob]
 
@@ -121,14 +123,16 @@ def test_onnx_agrees_with_torch_on_every_dev_picture(
 ) -> None:
     network = network_of(trained.folder)
     dev = [each.pixels for each in read_parts(sample, 32, seed=1).dev]
+    files = [Picture(encode(Image.fromarray(each))) for each in dev]
     pixels = torch.from_numpy(np.stack(dev)).permute(0, 3, 1, 2)
     expected = logits(network, pixels).softmax(1).numpy()
-    actual = [list(answer["scores"].values()) for answer in predictor.predict(dev)]
+    actual = [list(answer["scores"].values()) for answer in predictor.predict(files)]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_an_answer_is_as_the_predictor_describes_it(predictor: Predictor, sample: Path) -> None:
-    [answer] = predictor.predict([read_parts(sample, 32, seed=1).test[0].pixels])
+    pixels = read_parts(sample, 32, seed=1).test[0].pixels
+    [answer] = predictor.predict([Picture(encode(Image.fromarray(pixels)))])
     assert set(answer) == set(predictor.result_schema["properties"])
     assert answer["score"] == max(answer["scores"].values()) == answer["scores"][answer["label"]]
     assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)

@@ -17,7 +17,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("target")
     with launching(folder) as launch:
         server = launch(
-            publish_echo(folder), TRAINSHED_CLIENT_SECONDS="1", TRAINSHED_MAX_BODY_BYTES="1000"
+            publish_echo(folder), TRAINSHED_CLIENT_SECONDS="2", TRAINSHED_MAX_BODY_BYTES="1000"
         )
         server.wait_until_ready()
         yield server

@@ -36,6 +36,8 @@ def attack(server: Server, planned: Attack) -> tuple[int, ...] | None:
                     return ()
             while part := connection.recv(65536):
                 received += part
+        except TimeoutError:
+            received += b"HTTP/1.1 000 (nothing came, and it was not closed)"
         except ConnectionError:
             if len(planned.sent) <= MAX_HEAD_BYTES:
                 raise
