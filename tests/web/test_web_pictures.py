@@ -209,7 +209,7 @@ def test_a_forms_bad_file_is_named(post: Post) -> None:
         (
             encode(picture(), "PNG")[:-200],
             "image/png",
-            "File 2 ('bad.png') is damaged damaged",
+            "File 2 ('bad.png') is damaged",
         ),
         (encode(picture(), "PNG"), "image/gif", "is image/png, and its type says image/gif"),
     ):
