@@ -12,6 +12,11 @@ MEDIA_TYPE = "multipart/form-data"
 MAX_FILES = 100
 """In one request; more are refused."""
 
+_MAX_FIELDS = 200
+"""Files and all else."""
+_MAX_HEAD_BYTES = 4096
+"""Of one field. These two bound what a body of the largest size costs to parse."""
+
 _DISPOSITION = "content-disposition"
 
 
@@ -45,7 +50,10 @@ def read_files(body: bytes, media_type: str) -> list[FormFile]:
 
 def _split(body: bytes, boundary: bytes) -> list[bytes]:
     """What lies between the boundaries, each line break before one left out (RFC 2046, 5.1.1)."""
-    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
+    # One for what is before the first boundary, one for what is behind the last.
+    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary, _MAX_FIELDS + 2)
+    if len(parts) > _MAX_FIELDS + 1:
+        raise InvalidInput(f"The form must not have over {_MAX_FIELDS} fields.")
     ends = [number for number, part in enumerate(parts) if part.startswith(b"--")]
     if not ends:
         raise MalformedBody(
@@ -58,8 +66,10 @@ def _parse(part: bytes) -> tuple[Message, bytes]:
     padding, _, rest = part.partition(b"\r\n")
     # A part without any header begins with the empty line.
     head, found, content = (b"\r\n" + rest).partition(b"\r\n\r\n")
-    if padding.strip(b" \t") or not found:
-        raise MalformedBody("A part of the form has no end of its headers.")
+    if padding.strip(b" \t") or not found or len(head) > _MAX_HEAD_BYTES:
+        raise MalformedBody(
+            f"A part of the form has no end of its headers in its first {_MAX_HEAD_BYTES} bytes."
+        )
     return BytesHeaderParser().parsebytes(head.removeprefix(b"\r\n")), content
 
 

@@ -70,6 +70,9 @@ def test_text_around_the_parts_is_left_aside() -> None:
         (b"--cut--", "1 to 100 files, not 0"),
         (form(part(b"x", 'Content-Disposition: form-data; name="a"')), "not 0"),
         (form(*[part(b"x", NAMED)] * (MAX_FILES + 1)), "not 101"),
+        (form(*[part(b"x")] * 201), "over 200 fields"),
+        (form(*[part(b"x")] * 50_000), "over 200 fields"),
+        (form(part(b"x", NAMED, *["a: b"] * 1000)), "no end of its headers in its first 4096"),
         (part(b"x", NAMED), "cut off"),
         (b"--other\r\n\r\n\r\n--other--", "its boundary"),
         (b"--cut\r\n" + NAMED.encode() + b"\r\n--cut--", "no end of its headers"),
@@ -79,6 +82,11 @@ def test_text_around_the_parts_is_left_aside() -> None:
 def test_what_is_no_form_of_files_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         read_files(body, TYPE)
+
+
+def test_as_many_files_and_fields_as_may_be_are_read() -> None:
+    parts = [part(b"x", NAMED)] * MAX_FILES + [part(b"x")] * (200 - MAX_FILES)
+    assert len(read_files(form(*parts), TYPE)) == MAX_FILES
 
 
 def test_a_damaged_form_is_the_bodys_fault() -> None:
