@@ -6,13 +6,12 @@ it. A missing exit code is never success. With a record that has ended go its ch
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
-from trainshed.errors import ArtifactDamaged, Stale, TrainshedError
+from trainshed.errors import ArtifactDamaged, Stale
 from trainshed.handoff import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -33,8 +32,6 @@ from trainshed.record import (
 from trainshed.settings import Settings
 
 MAX_RETRY_DELAY = timedelta(minutes=15)
-
-_logger = logging.getLogger(__name__)
 
 _SIGKILLED = 137
 _INTERRUPTED = "The training was interrupted: it was told to stop (SIGTERM), not by Trainshed."
@@ -102,10 +99,7 @@ def _write(
     except Stale:  # another consumer has judged it, or the record follows another task by now
         return None
     if written.status.is_terminal:
-        try:
-            Checkpoints(engine.artifacts, record.model_id).clear()
-        except TrainshedError as error:  # they cost room, no more
-            _logger.warning("%s: its checkpoints stay behind: %s", record.model_id, error)
+        Checkpoints(engine.artifacts, record.model_id).clear()
     return written
 
 

@@ -6,14 +6,17 @@ is: its files first, its manifest last.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from trainshed.errors import ArtifactDamaged
+from trainshed.errors import ArtifactDamaged, TrainshedError
 from trainshed.manifest import MANIFEST_NAME, fetch, publish_below
 from trainshed.ports import ArtifactStore
 from trainshed.record import checkpoints_prefix
+
+_logger = logging.getLogger(__name__)
 
 KEPT = 2
 """So many of the newest stay: should one be damaged, there is the one before it."""
@@ -69,8 +72,11 @@ class Checkpoints:
             raise ArtifactDamaged(f"{prefix} holds what is another model's or attempt's.")
 
     def clear(self) -> None:
-        """Take them all away."""
-        self._delete(self._prefix)
+        """Take them all away, for their model has ended. What cannot be deleted only costs room."""
+        try:
+            self._delete(self._prefix)
+        except TrainshedError as error:
+            _logger.warning("%s: its checkpoints stay behind: %s", self._model_id, error)
 
     def _delete(self, prefix: str) -> None:
         keys = self._store.keys(prefix)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import (
     AmbiguousModel,
@@ -119,10 +120,13 @@ class Client:
             if self._engine.registry.put_new(early):
                 return early
             model_id = model  # it has been taken in this very moment
-        return self._engine.registry.amend(
+        cancelled = self._engine.registry.amend(
             model_id,
             lambda record: record if record.status is Status.CANCELLING else cancel(record, now),
         )
+        if cancelled.status.is_terminal:
+            Checkpoints(self._engine.artifacts, model_id).clear()
+        return cancelled
 
     def retry(self, model: str, now: datetime) -> str:
         """Queue the request of a Failed or Cancelled model once more, as a new model, for terminal

@@ -253,6 +253,23 @@ class TestArtifacts:
         assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
         store.put("models/a", path)
 
+    def test_an_upload_in_parts_ends_only_if_its_key_is_free(
+        self, platform: AwsPlatform, tmp_path: Path
+    ) -> None:
+        """S3 heeds the condition, moto does not; so it is looked at on its way there."""
+        path = tmp_path / "large"
+        path.write_bytes(b"x" * (6 << 20))
+        s3 = platform.server.client("s3")
+        conditions = []
+
+        def note(params: dict[str, Any], **_: Any) -> None:
+            conditions.append(params["headers"].get("If-None-Match"))
+
+        s3.meta.events.register("before-call.s3.CompleteMultipartUpload", note)
+        bucket = platform.settings["TRAINSHED_ARTIFACT_BUCKET"]
+        S3Artifacts(s3, bucket, part_bytes=5 << 20).put("models/a", path)
+        assert conditions == ["*"]
+
     def test_a_file_that_somebody_else_put_without_a_checksum_is_read(
         self, store: S3Artifacts, platform: AwsPlatform
     ) -> None:

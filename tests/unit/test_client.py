@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from queue_consumer.intake import take_in
 from tests.building import NOW, FakeClock, pending_record, request_of, reserved
+from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.client import UNFINISHED, Client
 from trainshed.engine import Engine
 from trainshed.errors import (
@@ -186,6 +188,19 @@ class TestCancel:
         found = engine.registry.get(record.model_id)
         assert found is not None
         assert found.status is after
+
+    @pytest.mark.parametrize("status", [Status.PENDING, Status.IN_PROGRESS])
+    def test_the_checkpoints_go_once_the_model_has_ended(
+        self, engine: Engine, client: Client, status: Status, tmp_path: Path
+    ) -> None:
+        record = put(engine, pending_record("cat"), status)
+        folder = tmp_path / "checkpoint"
+        folder.mkdir()
+        (folder / "weights").touch()
+        checkpoints = Checkpoints(engine.artifacts, record.model_id)
+        checkpoints.put(Checkpoint(epoch=1, attempt=1), folder, "toy", NOW)
+        ended = client.cancel("cat", NOW).status.is_terminal
+        assert bool(checkpoints.newest_first()) is not ended
 
     @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
     def test_what_is_finished(self, engine: Engine, client: Client, status: Status) -> None:
