@@ -114,7 +114,8 @@ class Predictor(Protocol):
     def decode(self, body: bytes, media_type: str) -> Inputs:
         """Turn a request body into items for `predict`.
 
-        `media_type` is one of `request_schemas`. Raises `InvalidInput`.
+        `media_type` is one of `request_schemas`; a multipart one has behind it what parts the body:
+        `multipart/form-data; boundary="…"`. Raises `InvalidInput`.
         """
 
     def predict(self, items: Sequence[Any]) -> list[Json]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv in the repo's root and install Trainshed with these extras into it, unless that has
 # been done: a second run needs no network.
-#   scripts/set-up.sh training,ner,sentiment,serving
+#   scripts/set-up.sh training,ner,sentiment,image_classification,serving
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras=${1:?which extras of setup.cfg?}

@@ -5,7 +5,7 @@
 #   ./scripts/test.sh --proof     search for faults in full; TRAINSHED_SEEDS=1000000 for a night's
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/set-up.sh aws,training,ner,sentiment,serving,test
+scripts/set-up.sh aws,training,ner,sentiment,image_classification,serving,test
 export PATH="$PWD/.venv/bin:$PATH"
 # The settings of whoever runs the tests are none of the tests' business.
 for variable in "${!TRAINSHED_@}"; do

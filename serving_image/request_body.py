@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import falcon.asgi
 
 from serving_image.batching import Overloaded
 from serving_image.problems import ClientGone
+
+_BOUNDARY = re.compile(r"[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]", re.ASCII)
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -57,7 +60,8 @@ def _headers_first(receive: Receive) -> Receive:
 
 
 def media_type(request: Request, accepted: Collection[str]) -> str:
-    """Give the one of `accepted` that the body is said to be, or raise a 415."""
+    """Give the one of `accepted` that the body is said to be, a multipart one with its boundary, as
+    `model_types.Predictor.decode` takes it; or raise a 415, or a 400 for a bad boundary."""
     if request.get_header("Content-Encoding", default="identity").lower() != "identity":
         raise falcon.HTTPUnsupportedMediaType(
             description="The body must not be compressed.", headers={"Accept-Encoding": "identity"}
@@ -77,7 +81,17 @@ def media_type(request: Request, accepted: Collection[str]) -> str:
             description=f"The body must be UTF-8, not {charset}.",
             headers={"Accept": ", ".join(accepted)},
         )
-    return name
+    return f'{name}; boundary="{_boundary(parameters)}"' if name.startswith("multipart/") else name
+
+
+def _boundary(parameters: Mapping[str, str]) -> str:
+    boundary = parameters.get("boundary", "")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise falcon.HTTPBadRequest(
+            description="The Content-Type must name the boundary of the body's parts as RFC 2046 "
+            "has it; programs that send forms do so by themselves."
+        )
+    return boundary
 
 
 class BodyReader:

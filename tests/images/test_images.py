@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from model_types.golden import agree, read_golden
 from queue_consumer.tick import tick
 from trainshed.engine import Engine, open_engine
 from trainshed.handoff import serving_environment
@@ -102,8 +103,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def post(url: str, text: str) -> Any:
-    request = urllib.request.Request(url, text.encode(), {"Content-Type": "text/plain"})
+def post(url: str, body: bytes, media_type: str = "text/plain") -> Any:
+    request = urllib.request.Request(url, body, {"Content-Type": media_type})
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.loads(response.read())
 
@@ -138,7 +139,7 @@ def test_what_a_container_trained_is_served_by_another(
     trained: Train, shared_home: Path, containers: Containers
 ) -> None:
     with served(trained("ner"), shared_home, containers) as (url, container):
-        entities = post(f"{url}/ner", TEXT)
+        entities = post(f"{url}/ner", TEXT.encode())
         healthy = containers("exec", container, *containers.health_check("serving"))
         containers("stop", "--time", "30", container, check=True)
         # Two epochs teach little, but whatever it found is there.
@@ -151,8 +152,12 @@ def test_what_a_container_trained_is_served_by_another(
 def test_the_serving_image_serves_every_model_type(
     model_type: str, trained: Train, shared_home: Path, containers: Containers
 ) -> None:
-    with served(trained(model_type), shared_home, containers) as (url, _):
-        assert post(f"{url}/{model_type}", TEXT) is not None
+    record = trained(model_type)
+    prefix = serving_environment(record, Settings.from_environment({}))["TRAINSHED_ARTIFACT"]
+    example = read_golden(shared_home / "artifacts" / prefix)[0]
+    with served(record, shared_home, containers) as (url, _):
+        answer = post(f"{url}/{model_type}", example.body, example.media_type)
+        assert agree(answer, example.output)
 
 
 def test_a_server_that_is_not_alive_is_not_healthy(containers: Containers) -> None:
