@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from typing import Any
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import Rule
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
@@ -23,6 +25,7 @@ def apply_patches() -> None:
     _keep_queue_policies_as_written()
     _leave_conditional_bucket_statements_out()
     _send_no_event_to_functions()
+    _answer_one_request_to_dynamodb_at_a_time()
 
 
 def _keep_queue_policies_as_written() -> None:
@@ -69,6 +72,19 @@ def _send_no_event_to_functions() -> None:
         plain(others, *arguments, **options)
 
     replace(Rule, "send_to_targets", send_to_targets)
+
+
+def _answer_one_request_to_dynamodb_at_a_time() -> None:
+    """A write is atomic. moto's threads come between each other's: an increment gets lost, and a
+    transaction that is refused takes back what others have written meanwhile."""
+    lock = threading.Lock()
+    plain = DynamoHandler.call_action
+
+    def call_action(handler: DynamoHandler) -> Any:
+        with lock:
+            return plain(handler)
+
+    replace(DynamoHandler, "call_action", call_action)
 
 
 def replace(owner: type, name: str, value: object) -> None:
