@@ -368,3 +368,15 @@ class TestDatasets:
     def test_a_bucket_that_is_not_there(self, store: S3Datasets, tmp_path: Path, tail: str) -> None:
         with pytest.raises(UnknownDataset, match="There is no data set"):
             store.fetch(f"s3://none-of-this-name/{tail}", tmp_path)
+
+    @pytest.mark.parametrize(
+        ("tail", "operation", "code"),
+        [("key", "head_object", "403"), ("keys/", "list_objects_v2", "AccessDenied")],
+    )
+    def test_what_may_not_be_read_is_the_users_to_mend(
+        self, tmp_path: Path, tail: str, operation: str, code: str
+    ) -> None:
+        with stubbed("s3") as s3:
+            s3.add_client_error(operation, code, http_status_code=403)
+            with pytest.raises(UnknownDataset, match="may not be read here: copy it into"):
+                S3Datasets(s3.client, "bucket").fetch(f"s3://somebody-elses/{tail}", tmp_path)

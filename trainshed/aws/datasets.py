@@ -16,6 +16,7 @@ from trainshed.ports import DatasetStore
 
 SCHEME = "s3://"
 _ABSENT = ("404", "NoSuchKey", "NoSuchBucket")
+_DENIED = ("403", "AccessDenied")
 
 
 class S3Datasets(DatasetStore):
@@ -63,6 +64,11 @@ class S3Datasets(DatasetStore):
             except ClientError as error:
                 if error_code(error) in _ABSENT:
                     raise UnknownDataset(f"There is no data set {dataset}.") from None
+                if error_code(error) in _DENIED:
+                    raise UnknownDataset(
+                        f"The data set {dataset} may not be read here: copy it into the data set"
+                        " bucket, or name its path, which uploads it."
+                    ) from None
                 raise
         return folder / name
 
