@@ -1,8 +1,8 @@
 """The DAG `train_and_compare`: check the data, train on it, and compare with the model now served.
 
 A run ends as a success if there is a Completed model that is no worse than the one that is served,
-and as failed, with the reason in the log, if there isn't. It stands on nothing but Airflow (3.0 or
-newer) and its Amazon provider. The Airflow Variable `trainshed` says where the platform is:
+and as failed, with the reason in the log, if there isn't. It stands on nothing but Airflow 3 and its
+Amazon provider. The Airflow Variable `trainshed` says where the platform is:
 
     {"queue_url": "https://…", "table": "…", "artifact_bucket": "…", "served": "/trainshed/served"}
 """
@@ -14,13 +14,13 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.providers.amazon.aws.hooks.dynamodb import DynamoDBHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.ssm import SsmHook
 from airflow.providers.amazon.aws.operators.sqs import SqsPublishOperator
 from airflow.providers.amazon.aws.sensors.dynamodb import DynamoDBValueSensor
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, Variable, dag, get_current_context, task
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def compare(model: Json) -> Json:
             f" served, one of {old['score_name']}: they cannot be compared."
         )
     words = (
-        f"{model['model_id']} has a {new['score_name']} of {new['score']:.4f},"
+        f"{model['model_id']} has {new['score_name']} {new['score']:.4f},"
         f" and {artifact}, which is served, {old['score']:.4f}"
     )
     if new["score"] < old["score"]:

@@ -76,7 +76,7 @@ def test_the_gate(bench: Bench, name: str, score: float, state: str) -> None:
     assert record.status is Status.COMPLETED
     assert run.tasks["verdict"] == "success"
     assert (run.state, run.tasks["compare"]) == (state, state)
-    words = f"{record.model_id} has a accuracy of {score:.4f}, and {served}, which is served, 0.8000"
+    words = f"{record.model_id} has accuracy {score:.4f}, and {served}, which is served, 0.8000"
     assert words in run.log
     assert ("it is worse" in run.log) == (state == "failed")
 
