@@ -1,8 +1,9 @@
 """The DAG `train_and_compare`: check the data, train on it, and compare with the model now served.
 
 A run ends as a success if there is a Completed model that is no worse than the one that is served,
-and as failed, with the reason in the log, if there isn't. It stands on nothing but Airflow 3 and its
-Amazon provider. The Airflow Variable `trainshed` says where the platform is:
+and as failed, with the reason in the log, if there isn't. It stands on nothing but Airflow 3 and
+its Amazon provider; docs/airflow.md tells how it is used. The Airflow Variable `trainshed` says
+where the platform is:
 
     {"queue_url": "https://…", "table": "…", "artifact_bucket": "…", "served": "/trainshed/served"}
 """
@@ -46,7 +47,7 @@ PARAMS = {
         type="string",
         pattern=r"^s3://[^/*?\[]+/[^*?\[]+$",
         maxLength=1024,
-        description="What to train on: an object's s3:// address, or a folder's, with / at its end.",
+        description="An object's s3:// address, or a folder's, with / at its end.",
     ),
     "model_type": Param("ner", type="string", pattern="^[a-z][a-z0-9_]{0,31}$"),
     "epochs": Param(
@@ -205,7 +206,7 @@ def train_and_compare() -> None:
         poke_interval=timedelta(seconds=15),
         timeout=timedelta(minutes=15),
     )
-    # The platform ends a training that takes too long, and says so: this is patience with the queue.
+    # A training that takes too long is ended by the platform: this is patience with the queue.
     ended = DynamoDBValueSensor(
         task_id="ended",
         table_name="{{ var.json.trainshed.table }}",

@@ -1,9 +1,9 @@
-"""The DAG in a real Airflow, against AWS on loopback with the consumer and its trainings at work."""
+"""The DAG in a real Airflow, against AWS on loopback with a consumer and trainings at work."""
 
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -45,7 +45,11 @@ def test_a_first_model_is_trained_on_the_data(bench: Bench, name: str) -> None:
     dataset = bench.put(f"{name}/", b"")  # a folder as S3's console makes it
     with at_work(bench):
         run = bench.airflow.run(
-            name=name, model_type="scored", dataset=dataset, epochs=2, hyperparameters={"score": 0.7}
+            name=name,
+            model_type="scored",
+            dataset=dataset,
+            epochs=2,
+            hyperparameters={"score": 0.7},
         )
     assert run.state == "success"
     assert set(run.tasks.values()) == {"success"}

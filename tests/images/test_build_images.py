@@ -182,7 +182,10 @@ def test_a_push_that_fails_is_told(script: Script) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["training-cats"], "there is no image training-cats. There are: airflow serving training-image"),
+        (
+            ["training-cats"],
+            "there is no image training-cats. There are: airflow serving training-",
+        ),
         (["--variant", "gpu"], "the variant is cpu or cuda, not gpu."),
         (["--tag"], "--tag needs a value."),
         (["--squash"], "there is no option --squash."),

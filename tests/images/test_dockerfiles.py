@@ -23,9 +23,7 @@ each_dockerfile = pytest.mark.parametrize(
 )
 
 
-each_room = pytest.mark.parametrize(
-    "dockerfile", ROOMS, ids=[path.parent.name for path in ROOMS]
-)
+each_room = pytest.mark.parametrize("dockerfile", ROOMS, ids=[path.parent.name for path in ROOMS])
 
 
 def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:

@@ -103,7 +103,10 @@ run "the_dag_is_told_where_the_platform_is" {
   command = plan
 
   assert {
-    condition = jsondecode(output.variable) == {
+    condition = jsondecode(one([
+      for entry in jsondecode(aws_ecs_task_definition.this.container_definitions)[1].environment :
+      entry.value if entry.name == "AIRFLOW_VAR_TRAINSHED"
+      ])) == {
       artifact_bucket = "artifacts"
       queue_url       = "https://sqs.eu-west-1.amazonaws.com/123456789012/requests"
       served          = "/trainshed/served"
