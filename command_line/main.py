@@ -16,11 +16,13 @@ _COMMANDS = {
     "ls": "List models, the newest first.",
     "show": "Show all that is known of a model.",
     "logs": "Print what a training has printed.",
+    "explain": "Say where a model stands, why, and what to do.",
     "cancel": "Cancel a model that is not finished.",
-    "retry": "Queue a failed or cancelled model's request once more.",
+    "retry": "Queue a failed or cancelled model's request once more, or lift a retry's delay.",
     "serve": "Serve a Completed model over HTTP.",
     "predict": "Ask a Completed model, without a server.",
     "dead-letters": "Messages that could not be dealt with.",
+    "doctor": "Find what is out of place, and mend it with --fix.",
 }
 """Name → short help. The command is `command` in the module of that name."""
 

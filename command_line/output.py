@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from trainshed.record import ModelRecord
+from trainshed.words import between
 
 output_option: Callable[[Any], Any] = click.option(
     "--output",
@@ -57,15 +58,5 @@ def record_json(record: ModelRecord) -> Any:
 
 
 def ago(moment: datetime) -> str:
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    return f"{duration(seconds)} ago" if seconds >= 1 else "now"
-
-
-def duration(seconds: float) -> str:
-    """`3 s`, `1:05`, `2:03:04`, `5 d`."""
-    if seconds < 60:
-        return f"{max(seconds, 0):.0f} s"
-    if seconds >= 2 * 86400:
-        return f"{seconds / 86400:.0f} d"
-    text = str(timedelta(seconds=round(seconds)))
-    return text.removeprefix("0:").removeprefix("0")
+    now = datetime.now(UTC)
+    return f"{between(moment, now)} ago" if (now - moment).total_seconds() >= 1 else "now"

@@ -8,9 +8,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from command_line.output import clean, duration
+from command_line.output import clean
 from trainshed.ports import Registry, Report
 from trainshed.record import ModelRecord, Status
+from trainshed.words import progress
 
 
 class _ConsoleHandler(logging.Handler):
@@ -86,19 +87,5 @@ class ProgressView:
                 self._bars[record.model_id],
                 completed=report.epoch,
                 total=report.epochs,
-                note=describe(report),
+                note=progress(report),
             )
-
-
-def describe(report: Report) -> str:
-    """`epoch 3/12  loss 0.123  micro F1 0.91  840 samples/s  12 s left`."""
-    parts = [f"epoch {report.epoch}/{report.epochs}"]
-    if report.loss is not None:
-        parts.append(f"loss {report.loss:.4g}")
-    if report.score is not None:
-        parts.append(f"{report.score_name} {report.score:.3f}")
-    if report.samples_per_second is not None:
-        parts.append(f"{report.samples_per_second:.0f} samples/s")
-    if report.seconds_left is not None:
-        parts.append(f"{duration(report.seconds_left)} left")
-    return "  ".join(parts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from command_line.output import clean, output_option, print_json, record_json
-from command_line.progress import describe
 from command_line.session import open_session
 from trainshed.ports import Report
 from trainshed.record import ModelRecord
+from trainshed.words import progress
 
 
 @click.command()
@@ -21,8 +21,8 @@ def command(model: str, output: str) -> None:
         key = (record.model_id, record.attempt)
         report = session.engine.registry.reports([key]).get(key)
     if output == "json":
-        progress = report.model_dump(mode="json") if report else None
-        print_json({**record_json(record), "progress": progress})
+        reported = report.model_dump(mode="json") if report else None
+        print_json({**record_json(record), "progress": reported})
     else:
         click.echo("\n".join(clean(line) for line in _lines(record, report)))
 
@@ -34,7 +34,7 @@ def _lines(record: ModelRecord, report: Report | None) -> list[str]:
         ("type", record.model_type),
         ("status", record.status),
         ("why", record.reason),
-        ("progress", describe(report) if report and report.epochs else None),
+        ("progress", progress(report) if report and report.epochs else None),
         ("data set", (request.dataset or "the sample") if request else None),
         ("epochs", str(request.epochs) if request else None),
         ("priority", str(record.priority) if request else None),

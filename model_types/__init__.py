@@ -27,6 +27,10 @@ class InvalidData(ValueError):
     """The data set cannot be trained on; the message says where it is wrong and what to do."""
 
 
+class UnusableCheckpoint(ValueError):
+    """The checkpoint cannot be gone on from; the message says why. The training begins anew."""
+
+
 class InvalidInput(ValueError):
     """The input cannot be predicted on; the message says why."""
 
@@ -51,9 +55,19 @@ class Progress:
     seconds_left: float | None
 
 
+def _keep_no_checkpoint(epoch: int, write: Callable[[Path], None]) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class TrainingJob:
-    """All that a trainer is given."""
+    """All that a trainer is given.
+
+    A training can be interrupted at any time: a host is taken back, or breaks. It then goes on,
+    often on another host, from its last checkpoint, if the trainer saves any, else anew. A trainer
+    that saves them calls `save_checkpoint` after each epoch, and begins with what `checkpoint`
+    holds, where that is not None: then no epoch that it tells of is trained again.
+    """
 
     dataset: Path
     """A file or folder, in a layout that the model type documents."""
@@ -65,6 +79,16 @@ class TrainingJob:
     report: Callable[[Progress], None]
     allow_downloads: bool = False
     """Whether names of pretrained parts may be fetched from a hub; otherwise they must be paths."""
+    checkpoint: Path | None = None
+    """A folder with the files that `save_checkpoint` had written by an earlier attempt at the same
+    training: same epochs, hyperparameters and data set, every digest verified. All epochs may be
+    done already. Read it with nothing that runs code, such as pickle. Raise `UnusableCheckpoint` if
+    it does not fit."""
+    save_checkpoint: Callable[[int, Callable[[Path], None]], None] = _keep_no_checkpoint
+    """Call it with the number of epochs done, and with what writes into an empty folder all that
+    going on as if nothing had happened takes: weights, optimiser, schedule, random generators, the
+    best so far, the history. It returns at once or when the checkpoint is kept; a failure to keep
+    it is no failure of the training."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +118,16 @@ class Predictor(Protocol):
         """
 
     def predict(self, items: Sequence[Any]) -> list[Json]:
-        """Give one JSON-serialisable result per item, in order. Raises `InvalidInput`."""
+        """Give one JSON-serialisable result per item, in order. Raises `InvalidInput`.
+
+        A server calls it from two threads, one of them for long inputs.
+        """
 
 
 class TrainModule(Protocol):
     def train(self, job: TrainingJob) -> None:
-        """Train and leave the artifact's files in `job.output`. Raises `InvalidData`."""
+        """Train and leave the artifact's files in `job.output`. Raises `InvalidData`, and
+        `UnusableCheckpoint`, after which it is called again without one."""
 
 
 class PredictModule(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from model_types import Inputs, InvalidInput, Json, MalformedBody
@@ -10,11 +11,15 @@ from model_types import Inputs, InvalidInput, Json, MalformedBody
 MAX_TEXTS = 1000
 """Texts in one request; more are refused."""
 
+# What Python or ECMAScript, whose patterns JSON Schema has, takes for space makes no text.
+_VISIBLE = r"[^\s\x1c-\x1f\x85\ufeff]"
+_TEXT: Json = {"type": "string", "pattern": _VISIBLE}
+
 _JSON_SCHEMA: Json = {
     "oneOf": [
         {
             "type": "object",
-            "properties": {"text": {"type": "string", "minLength": 1}},
+            "properties": {"text": _TEXT},
             "required": ["text"],
             "additionalProperties": False,
         },
@@ -23,7 +28,7 @@ _JSON_SCHEMA: Json = {
             "properties": {
                 "texts": {
                     "type": "array",
-                    "items": {"type": "string", "minLength": 1},
+                    "items": _TEXT,
                     "minItems": 1,
                     "maxItems": MAX_TEXTS,
                 }
@@ -35,7 +40,7 @@ _JSON_SCHEMA: Json = {
 }
 
 TEXT_REQUEST_SCHEMAS: Mapping[str, Json] = {
-    "text/plain": {"type": "string", "minLength": 1},
+    "text/plain": _TEXT,
     "application/json": _JSON_SCHEMA,
 }
 
@@ -70,7 +75,7 @@ def decode_text(body: bytes, media_type: str) -> Inputs:
 def _checked(text: object, where: str) -> str:
     if not isinstance(text, str):
         raise InvalidInput(f"{where} must be a string.")
-    if not text.strip():
+    if not re.search(_VISIBLE, text):
         raise InvalidInput(f"{where} is empty.")
     try:
         text.encode("utf-8")

@@ -16,7 +16,7 @@ from queue_consumer.verdict import end_badly
 from trainshed.engine import Engine
 from trainshed.errors import CapReached, LaunchRefused, LaunchUncertain, Stale
 from trainshed.handoff import launch_of
-from trainshed.record import Cause, ModelRecord, note_task, reserve
+from trainshed.record import Cause, ModelRecord, note_doubt, note_task, reserve
 from trainshed.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -69,6 +69,12 @@ def launch(
         return end_badly(engine, settings, record, Cause.START_FAILED, str(refusal), clock())
     except LaunchUncertain as error:
         _logger.warning("%s: %s It is tried again.", record.model_id, error)
+        doubt = str(error)
+        with suppress(Stale):
+            engine.registry.amend(
+                record.model_id,
+                lambda current: note_doubt(current, record.attempt, doubt, clock()),
+            )
         return None
     with suppress(Stale):  # the container's claim, or another consumer, was faster
         engine.registry.amend(

@@ -17,7 +17,8 @@ from trainshed.record import Cause, ModelRecord, Status, stop_for
 from trainshed.settings import Settings
 
 BELIEVED_AFTER = timedelta(minutes=15)
-"""ECS may not know a task that it has just started, for minutes."""
+"""ECS may not know a task that it has just started, for minutes: so long after the record's last
+change nobody believes that there is no such task."""
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ def _follow(
     state: TaskState,
     now: datetime,
 ) -> ModelRecord | None:
-    if state.phase is Phase.MISSING and not _is_settled(record, now):
+    # Counted from the last word of it, not from when its slot was taken: a launch may have been
+    # repeated for long before it started a task.
+    if state.phase is Phase.MISSING and now - record.updated_at < BELIEVED_AFTER:
         return None
     if state.phase in (Phase.STOPPED, Phase.MISSING):
         return judge(engine, settings, record, state, now)
@@ -70,11 +73,6 @@ def _follow(
             return None
         engine.launcher.stop(task, Cause.TIMEOUT)
     return None
-
-
-def _is_settled(record: ModelRecord, now: datetime) -> bool:
-    """Whether the task is old enough for a launcher that does not know it to be believed."""
-    return record.launched_at is not None and now - record.launched_at >= BELIEVED_AFTER
 
 
 def _is_overdue(record: ModelRecord, now: datetime) -> bool:

@@ -1,17 +1,24 @@
 """Verdict: what the end of an attempt means for its record.
 
 The platform's causes send a record back to Pending while attempts are left; the code's causes fail
-it. A missing exit code is never success.
+it. A missing exit code is never success. With a record that has ended go its checkpoints.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
-from trainshed.errors import ArtifactDamaged, Stale
-from trainshed.handoff import EXIT_OK
+from trainshed.errors import ArtifactDamaged, Stale, TrainshedError
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import verify
 from trainshed.ports import TaskState
 from trainshed.record import (
@@ -27,7 +34,10 @@ from trainshed.settings import Settings
 
 MAX_RETRY_DELAY = timedelta(minutes=15)
 
+_logger = logging.getLogger(__name__)
+
 _SIGKILLED = 137
+_INTERRUPTED = "The training was interrupted: it was told to stop (SIGTERM), not by Trainshed."
 _TOO_LONG = (
     "The training took longer than its timeout_minutes and was stopped."
     " Ask for a longer timeout, fewer epochs or less data."
@@ -42,7 +52,7 @@ def judge(
     Gives the record as written, or None if another consumer was faster.
     """
     if state.exit_code != EXIT_OK or record.status is Status.CANCELLING:
-        return end_badly(engine, settings, record, *_why(engine, record, state), now)
+        return end_badly(engine, settings, record, *_why(engine, settings, record, state), now)
     attempt, task = record.attempt, record.task or ""
     try:
         digest = verify(engine.artifacts, record.model_id, attempt)
@@ -88,34 +98,68 @@ def _write(
     engine: Engine, record: ModelRecord, verdict: Callable[[ModelRecord], ModelRecord]
 ) -> ModelRecord | None:
     try:
-        return engine.registry.amend(record.model_id, verdict)
+        written = engine.registry.amend(record.model_id, verdict)
     except Stale:  # another consumer has judged it, or the record follows another task by now
         return None
+    if written.status.is_terminal:
+        try:
+            Checkpoints(engine.artifacts, record.model_id).clear()
+        except TrainshedError as error:  # they cost room, no more
+            _logger.warning("%s: its checkpoints stay behind: %s", record.model_id, error)
+    return written
 
 
-def _why(engine: Engine, record: ModelRecord, state: TaskState) -> tuple[Cause, str]:
+def _why(
+    engine: Engine, settings: Settings, record: ModelRecord, state: TaskState
+) -> tuple[Cause, str]:
     """What ended the attempt: the platform's own word, else the container's, else the exit code."""
+    if state.cause is Cause.OUT_OF_MEMORY:
+        return state.cause, _out_of_memory(settings, record, state.reason)
     if state.cause is not None:
         return state.cause, state.reason
     if state.exit_code is None:
         return Cause.HOST_LOST, state.reason or "It stopped without an exit code."
+    if state.exit_code == EXIT_INTERRUPTED:
+        return Cause.INTERRUPTION, _INTERRUPTED
     if record.claimed_at is None:
         return Cause.START_FAILED, (
             f"Its container ended with exit code {state.exit_code} before it began; see its log."
         )
     key = (record.model_id, record.attempt)
     report = engine.registry.reports([key]).get(key)
-    if report is not None and report.failure:
-        return Cause.TRAINING_ERROR, report.failure
+    failure = report.failure if report is not None else None
+    if state.exit_code == EXIT_OUT_OF_MEMORY:
+        return Cause.OUT_OF_MEMORY, _out_of_memory(settings, record, failure or "")
+    if state.exit_code == EXIT_STORAGE_UNAVAILABLE:
+        return Cause.STORAGE_UNAVAILABLE, failure or "Its storage could not be used; see its log."
+    if failure:
+        return Cause.TRAINING_ERROR, failure
     if state.exit_code == _SIGKILLED:
         return Cause.TRAINING_ERROR, (
             "The training was killed (SIGKILL), most often for lack of memory."
-            " Try a smaller batch_size, or give its model type more memory."
+            f" {_more_memory(settings, record)}"
         )
     return (
         Cause.TRAINING_ERROR,
         f"The training ended with exit code {state.exit_code}; see its log.",
     )
+
+
+def _out_of_memory(settings: Settings, record: ModelRecord, words: str) -> str:
+    told = f" ({words.removesuffix('.')})" if words else ""
+    return f"The training ran out of memory{told}. {_more_memory(settings, record)}"
+
+
+def _more_memory(settings: Settings, record: ModelRecord) -> str:
+    """What to set so that it fits."""
+    if settings.aws is not None:
+        more = f"more `memory` in {record.model_type}/model_type.json"
+    else:
+        more = "more of this machine's memory: a lower TRAINSHED_CAP trains fewer models at once"
+    batch_size = record.request.hyperparameters.get("batch_size") if record.request else None
+    if batch_size is None:
+        return f"Give it {more}."
+    return f"Ask for a batch_size below {batch_size}, or give it {more}."
 
 
 def _delay(settings: Settings, attempt: int) -> timedelta:

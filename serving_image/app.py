@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from model_types import Predictor
 from serving_image import resources
+from serving_image.api_keys import ApiKeys
 from serving_image.batching import Batcher
 from serving_image.metrics import Metrics, RequestMetrics
 from serving_image.model import Model
 from serving_image.problems import add_problems
-from serving_image.request_body import App, Request
+from serving_image.request_body import App, BodyReader, Request
 from serving_image.served_model import ServedModel
 
 
@@ -22,24 +25,43 @@ class Limits:
     max_batch: int = 8
     max_waiting: int = 512
     """Inputs that may wait for the model before further requests are told to come back."""
+    short_bytes: int = 4096
+    """A longer body is predicted on in a thread of its own, where it holds up no short one."""
+    max_long: int = 64
+    """Long bodies that are read or waited for at once, so that they take a bounded memory."""
 
 
 def create_app(
-    served: ServedModel, load: Callable[[], Predictor], limits: Limits, metrics: Metrics
+    served: ServedModel,
+    load: Callable[[], Predictor],
+    limits: Limits,
+    metrics: Metrics,
+    api_keys: Sequence[str] = (),
 ) -> App:
-    """An ASGI app that answers at once and loads its model, with `load`, in the background."""
+    """An ASGI app that answers at once and loads its model, with `load`, in the background. With
+    `api_keys`, the SHA-256 of each in hex, it answers only who has one."""
     model = Model(served, load)
-    batcher = Batcher(
+    make_batcher = partial(
+        Batcher,
         lambda items: model.predictor.predict(items),
         limits.max_batch,
         limits.max_waiting,
         metrics.observe_batch,
     )
     app = App(request_type=Request, middleware=[RequestMetrics(metrics), _Loading(model, metrics)])
+    if api_keys:
+        # a load balancer has no key
+        app.add_middleware(ApiKeys(api_keys, (resources.Liveness, resources.Readiness)))
     add_problems(app)
     metrics.show_model(served)
 
-    prediction = resources.Prediction(model, batcher, limits.max_body_bytes)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="long")
+    prediction = resources.Prediction(
+        model,
+        BodyReader(limits.short_bytes, limits.max_body_bytes, limits.max_long),
+        short=make_batcher(),
+        long=make_batcher(executor=thread),
+    )
     for path in served.paths:
         app.add_route(path, prediction)
     readiness = resources.Readiness(model)
@@ -47,7 +69,7 @@ def create_app(
         app.add_route(path, readiness)
     app.add_route("/livez", resources.Liveness())
     app.add_route("/metrics", resources.MetricsPage(metrics))
-    app.add_route("/openapi.json", resources.OpenApi(model))
+    app.add_route("/openapi.json", resources.OpenApi(model, needs_key=bool(api_keys)))
     app.add_route("/training_curves.png", resources.Curves(served))
     app.add_route("/", resources.Description(served))
     return app

@@ -30,4 +30,5 @@ def get_app() -> App:
     limits = Limits(max_body_bytes=settings.max_body_bytes, max_batch=settings.max_batch)
     all_workers = CollectorRegistry()
     MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-    return create_app(served, load, limits, Metrics(CollectorRegistry(), exposed=all_workers))
+    metrics = Metrics(CollectorRegistry(), exposed=all_workers)
+    return create_app(served, load, limits, metrics, settings.api_keys)

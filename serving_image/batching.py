@@ -4,8 +4,9 @@ Requests that arrive while the model works wait; the next batch takes them toget
 maximum, one input of each request in turn. So a lone request is never delayed, load makes batches
 by itself, and a long list doesn't hold up the others.
 
-The model runs on the event loop's own thread: handing each batch to another thread costs more than
-it gives, as the processor is busy either way. Between batches the loop does everything else.
+Short inputs go through the model on the event loop's own thread: handing each batch to another
+thread costs more than it gives, as the processor is busy either way. Between batches the loop does
+everything else. An input that keeps the model busy for long belongs into a batcher with a thread.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from model_types import Json
@@ -58,12 +60,15 @@ class Batcher:
         max_batch: int,
         max_waiting: int,
         observe: Observe,
+        executor: Executor | None = None,
     ) -> None:
-        """`observe` is told of every batch: how many inputs, and how many seconds."""
+        """`observe` is told of every batch: how many inputs, and how many seconds. With an
+        `executor`, `predict` and `observe` are called there, a batch at a time."""
         self._predict = predict
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._observe = observe
+        self._executor = executor
         self._requests: deque[_Request] = deque()
         self._waiting = 0
         self._scheduled = False
@@ -92,11 +97,13 @@ class Batcher:
             loop.call_soon(self._run_batch, loop)
 
     def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._scheduled = False
         batch = self._take_batch()
-        if batch:
-            self._answer(batch)
-        self._schedule(loop)
+        items = [request.items[index] for request, index in batch]
+        if self._executor is None or not batch:
+            self._answer(loop, batch, self._outcomes(items))
+            return
+        running = loop.run_in_executor(self._executor, self._outcomes, items)
+        running.add_done_callback(lambda done: self._answer(loop, batch, done.result()))
 
     def _take_batch(self) -> list[tuple[_Request, int]]:
         batch: list[tuple[_Request, int]] = []
@@ -111,18 +118,33 @@ class Batcher:
                 self._requests.append(request)
         return batch
 
-    def _answer(self, batch: Sequence[tuple[_Request, int]]) -> None:
+    def _outcomes(self, items: Sequence[Any]) -> Sequence[Json | Exception]:
+        """The result of each input, or what the model raised over it."""
+        if not items:
+            return []
         started = time.perf_counter()
         try:
-            results = self._predict([request.items[index] for request, index in batch])
-            answers = list(zip(batch, results, strict=True))
+            results = self._predict(items)
+            if len(results) != len(items):
+                raise ValueError(f"The model gave {len(results)} results for {len(items)} inputs.")
         except Exception as error:  # noqa: BLE001  it goes to whoever awaits the future
-            if len(batch) == 1:
-                batch[0][0].fail(error)
-            else:  # one bad input must not fail the requests that it happened to meet
-                for entry in batch:
-                    self._answer([entry])
-            return
-        self._observe(len(batch), time.perf_counter() - started)
-        for (request, index), result in answers:
-            request.answer(index, result)
+            if len(items) == 1:
+                return [error]
+            # one bad input must not fail the requests that it happened to meet
+            return [outcome for item in items for outcome in self._outcomes([item])]
+        self._observe(len(items), time.perf_counter() - started)
+        return results
+
+    def _answer(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Sequence[tuple[_Request, int]],
+        outcomes: Sequence[Json | Exception],
+    ) -> None:
+        for (request, index), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                request.fail(outcome)
+            else:
+                request.answer(index, outcome)
+        self._scheduled = False
+        self._schedule(loop)

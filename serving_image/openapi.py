@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from model_types import Json, Predictor
-from serving_image import json_body, metrics, problems
+from serving_image import api_keys, json_body, metrics, problems
 from serving_image.served_model import ServedModel
 
 _PREDICTION_PROBLEMS: Mapping[int, str] = {
@@ -18,10 +18,12 @@ _PREDICTION_PROBLEMS: Mapping[int, str] = {
     503: "The model is loading, was refused, or is overloaded.",
 }
 
+_OPEN_TO_ALL = ("/livez", "/readyz", "/health", "/ping")
 
-def openapi_document(served: ServedModel, predictor: Predictor) -> Json:
+
+def openapi_document(served: ServedModel, predictor: Predictor, needs_key: bool) -> Json:
     readiness = _get("Whether the model is in service", _json({"type": "object"}), 503)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": served.model_id,
@@ -41,6 +43,19 @@ def openapi_document(served: ServedModel, predictor: Predictor) -> Json:
         },
         "components": {"schemas": {"Result": predictor.result_schema, "Problem": problems.SCHEMA}},
     }
+    if needs_key:
+        _add_security(document)
+    return document
+
+
+def _add_security(document: Json) -> None:
+    document["components"]["securitySchemes"] = api_keys.SECURITY_SCHEMES
+    for path, operations in document["paths"].items():
+        if path in _OPEN_TO_ALL:
+            continue
+        for operation in operations.values():
+            operation["security"] = [{scheme: []} for scheme in api_keys.SECURITY_SCHEMES]
+            operation["responses"]["401"] = _problem("The key is missing or wrong.")
 
 
 def _prediction(path: str, predictor: Predictor) -> Json:

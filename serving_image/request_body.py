@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import falcon
 import falcon.asgi
 
+from serving_image.batching import Overloaded
 from serving_image.problems import ClientGone
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -78,16 +80,43 @@ def media_type(request: Request, accepted: Collection[str]) -> str:
     return name
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, or raise a 413: by its stated length before anything is read, and else as soon
-    as more than `max_bytes` came. Raises `ClientGone`."""
-    if (request.content_length or 0) > max_bytes:
-        raise _too_large(max_bytes)
-    body = await request.stream.read(max_bytes + 1)
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    return body
+class BodyReader:
+    """Reads bodies, of which only so many long ones are held at once."""
 
+    def __init__(self, short_bytes: int, max_bytes: int, max_long: int) -> None:
+        self._short_bytes = min(short_bytes, max_bytes)
+        self._max_bytes = max_bytes
+        self._max_long = max_long
+        self._long = 0
 
-def _too_large(max_bytes: int) -> falcon.HTTPContentTooLarge:
-    return falcon.HTTPContentTooLarge(description=f"The body must not be over {max_bytes} bytes.")
+    def is_long(self, body: bytes) -> bool:
+        return len(body) > self._short_bytes
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """Give the body to the `with` block, to whose end it counts as held.
+
+        Raises a 413: by the body's stated length before anything is read, and else as soon as too
+        much came. Raises `Overloaded` for one long body too many, and `ClientGone`.
+        """
+        if (request.content_length or 0) > self._max_bytes:
+            raise self._too_large()
+        body = await request.stream.read(self._short_bytes + 1)
+        if not self.is_long(body):
+            yield body
+            return
+        if self._long >= self._max_long:
+            raise Overloaded(f"{self._long} long requests are at work already.")
+        self._long += 1
+        try:
+            body += await request.stream.read(self._max_bytes + 1 - len(body))
+            if len(body) > self._max_bytes:
+                raise self._too_large()
+            yield body
+        finally:
+            self._long -= 1
+
+    def _too_large(self) -> falcon.HTTPContentTooLarge:
+        return falcon.HTTPContentTooLarge(
+            description=f"The body must not be over {self._max_bytes} bytes."
+        )

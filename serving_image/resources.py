@@ -14,7 +14,7 @@ from serving_image.metrics import Metrics
 from serving_image.model import Model
 from serving_image.openapi import openapi_document
 from serving_image.problems import ClientGone
-from serving_image.request_body import Request, media_type, read_body
+from serving_image.request_body import BodyReader, Request, media_type
 from serving_image.served_model import ServedModel
 
 Response = falcon.asgi.Response
@@ -23,17 +23,20 @@ Response = falcon.asgi.Response
 class Prediction:
     """POST an input, or a list of them, and get the model's answer."""
 
-    def __init__(self, model: Model, batcher: Batcher, max_body_bytes: int) -> None:
+    def __init__(self, model: Model, reader: BodyReader, *, short: Batcher, long: Batcher) -> None:
+        """`short` and `long` predict on what came in a short or a long body."""
         self._model = model
-        self._batcher = batcher
-        self._max_body_bytes = max_body_bytes
+        self._reader = reader
+        self._short = short
+        self._long = long
 
     async def on_post(self, request: Request, response: Response) -> None:
         predictor = self._model.predictor
         kind = media_type(request, predictor.request_schemas)
-        body = await read_body(request, self._max_body_bytes)
-        inputs = predictor.decode(body, kind)
-        results = await _while_connected(request, self._batcher.submit(inputs.items))
+        async with self._reader.read(request) as body:
+            inputs = predictor.decode(body, kind)
+            batcher = self._long if self._reader.is_long(body) else self._short
+            results = await _while_connected(request, batcher.submit(inputs.items))
         _answer(response, results if inputs.many else results[0])
 
 
@@ -116,11 +119,13 @@ class MetricsPage:
 class OpenApi:
     """The OpenAPI document."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, needs_key: bool) -> None:
         self._model = model
+        self._needs_key = needs_key
 
     async def on_get(self, _: Request, response: Response) -> None:
-        _answer(response, openapi_document(self._model.served, self._model.predictor))
+        predictor = self._model.predictor
+        _answer(response, openapi_document(self._model.served, predictor, self._needs_key))
 
     on_head = on_get
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainshed.environment import read_environment, variable, whole_number
+from trainshed.environment import read_environment, seconds, variable, whole_number
 
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -15,6 +15,10 @@ def _digest(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise ValueError("must be a SHA-256 in hex")
     return text
+
+
+def _digests(text: str) -> tuple[str, ...]:
+    return tuple(_digest(part.strip()) for part in text.split(","))
 
 
 def _log_level(text: str) -> str:
@@ -47,11 +51,24 @@ class ServingSettings:
         "the longest request body that is taken",
         1024**2,
     )
+    client_seconds: float = variable(
+        "TRAINSHED_CLIENT_SECONDS",
+        seconds,
+        "how long a request may take to come in full, and its answer to be taken, in seconds",
+        30.0,
+    )
     max_batch: int = variable(
         "TRAINSHED_MAX_BATCH",
         whole_number(1, 1024),
         "the most inputs that the model takes at once",
         8,
+    )
+    api_keys: tuple[str, ...] = variable(
+        "TRAINSHED_API_KEY_SHA256",
+        _digests,
+        "the SHA-256, in hex, of the key that requests must have; several are separated by commas",
+        tuple,
+        secret=True,  # a key that was put here by mistake
     )
     log_level: str = variable(
         "TRAINSHED_LOG_LEVEL", _log_level, "the least that is logged: `debug` … `critical`", "info"

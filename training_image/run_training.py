@@ -1,15 +1,22 @@
-"""run_training: one attempt, from the claim to the published artifact."""
+"""run_training: one attempt, from the claim to the published artifact.
+
+An attempt that is interrupted leaves a checkpoint, and a later one goes on from it.
+"""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import model_types
+from training_image.interruption import Interrupted, Interruption
+from training_image.keeper import Keeper, Training
+from trainshed.checkpoints import Checkpoints
 from trainshed.errors import InvalidRequest, Stale, StorageUnavailable, UnknownDataset, UnknownModel
 from trainshed.handoff import Assignment
 from trainshed.manifest import publish
@@ -32,11 +39,14 @@ def run_training(
     datasets: DatasetStore,
     settings: Settings,
     clock: Callable[[], datetime],
+    interruption: Interruption,
 ) -> None:
     """Claim the attempt, train, publish the artifact with its manifest last.
 
     Raises `NotClaimed` before any work if the attempt is not this task's, `model_types.InvalidData`
-    and `InvalidRequest` for what the user can mend, and whatever the trainer raises.
+    and `InvalidRequest` for what the user can mend, whatever the trainer raises, and `Interrupted`
+    when the last checkpoint has been uploaded, as it is, where that can be, before the
+    `StorageUnavailable` of an artifact that cannot be written.
     """
     model_id, attempt = assignment.model_id, assignment.attempt
     try:
@@ -46,28 +56,69 @@ def run_training(
     _logger.info("attempt %d of %s: claimed", attempt, model_id)
 
     def report(progress: model_types.Progress) -> None:
-        try:
-            registry.report(model_id, attempt, Report(at=clock(), **asdict(progress)))
-        except StorageUnavailable as error:  # hours of training are worth more than one report
-            _logger.warning("The progress was not reported: %s", error)
+        with interruption.held():
+            try:
+                registry.report(model_id, attempt, Report(at=clock(), **asdict(progress)))
+            except StorageUnavailable as error:  # hours of training are worth more than one report
+                _logger.warning("The progress was not reported: %s", error)
 
     trainer = _trainer(assignment, settings)
     with tempfile.TemporaryDirectory() as folder:
-        output, fetched = Path(folder, "output"), Path(folder, "dataset")
-        output.mkdir()
+        fetched, kept = Path(folder, "dataset"), Path(folder, "checkpoints")
         fetched.mkdir()
-        trainer.train(
-            model_types.TrainingJob(
-                dataset=_dataset(assignment, datasets, fetched, settings),
-                output=output,
-                epochs=assignment.epochs,
-                hyperparameters=assignment.hyperparameters,
-                report=report,
-                allow_downloads=settings.allow_downloads,
-            )
+        kept.mkdir()
+        dataset = _dataset(assignment, datasets, fetched, settings)
+        keeper = Keeper(
+            Checkpoints(artifacts, model_id),
+            Training.of(assignment, dataset),
+            attempt,
+            kept,
+            settings.checkpoint_seconds,
+            clock,
         )
-        publish(artifacts, output, model_id, assignment.model_type, attempt, clock())
+
+        def save_checkpoint(epoch: int, write: Callable[[Path], None]) -> None:
+            with interruption.held():
+                keeper.save(epoch, write)
+
+        job = model_types.TrainingJob(
+            dataset=dataset,
+            output=Path(folder, "output"),
+            epochs=assignment.epochs,
+            hyperparameters=assignment.hyperparameters,
+            report=report,
+            allow_downloads=settings.allow_downloads,
+            checkpoint=keeper.find() if attempt > 1 else None,
+            save_checkpoint=save_checkpoint,
+        )
+        try:
+            _train(trainer, job)
+            interruption.hold_for_good()
+            publish(artifacts, job.output, model_id, assignment.model_type, attempt, clock())
+        except StorageUnavailable:
+            keeper.upload()  # it may be the artifact alone that it had no room or no time for
+            raise
+        except BaseException as error:
+            if not interruption.asked:
+                raise
+            # What else goes wrong once it has been told to stop comes of that.
+            interruption.hold_for_good()
+            keeper.upload()
+            raise Interrupted from error
     _logger.info("attempt %d of %s: artifact written", attempt, model_id)
+
+
+def _train(trainer: model_types.TrainModule, job: model_types.TrainingJob) -> None:
+    """Go on from the checkpoint if there is one that the trainer can use, else begin anew."""
+    job.output.mkdir()
+    try:
+        trainer.train(job)
+    except model_types.UnusableCheckpoint as error:
+        if job.checkpoint is None:
+            raise
+        _logger.warning("The training begins anew: %s", error)
+        shutil.rmtree(job.output)
+        _train(trainer, replace(job, checkpoint=None))
 
 
 def _trainer(assignment: Assignment, settings: Settings) -> model_types.TrainModule:

@@ -17,7 +17,16 @@ from trainshed.errors import (
     WrongStatus,
 )
 from trainshed.model_type import Catalogue
-from trainshed.record import ModelRecord, Status, cancel, client_token, rejected_id
+from trainshed.record import (
+    MODEL_ID,
+    ModelRecord,
+    Status,
+    cancel,
+    cancelled_early,
+    client_token,
+    hasten,
+    rejected_id,
+)
 from trainshed.request import TrainingRequest, decode, encode_text, renewed
 from trainshed.settings import Settings
 
@@ -25,6 +34,17 @@ _MODEL = re.compile("[a-z0-9-]+")
 """What every modelId, name and start of a modelId is made of."""
 
 UNFINISHED = frozenset(status for status in Status if not status.is_terminal)
+
+_NO_RETRY = {
+    Status.PENDING: "it waits for a slot, not for a retry. `trainshed explain` says more.",
+    Status.LAUNCHING: "cancel it first, or submit it once more beside it.",
+    Status.IN_PROGRESS: "cancel it first, or submit it once more beside it.",
+    Status.CANCELLING: "retry it when it is Cancelled.",
+    Status.COMPLETED: "submit it again to train another.",
+    Status.CANCELLED: "its message was never read. Submit it again.",
+    Status.REJECTED: "`trainshed dead-letters redrive {message}` tries its message again.",
+}
+"""Why there is nothing to retry, and what to do instead."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +105,40 @@ class Client:
         return found[0]
 
     def cancel(self, model: str, now: datetime) -> ModelRecord:
-        """Cancel a model that is not finished. Raises `WrongStatus` if it is."""
-        model_id = self.find(model, among=UNFINISHED).model_id
-        return self._engine.registry.amend(model_id, lambda record: cancel(record, now))
+        """Cancel a model that is not finished; nothing happens to one that is being cancelled.
 
-    def retry(self, model: str) -> str:
-        """Queue the request of a Failed or Cancelled model once more, as a new model; give its
-        modelId. Terminal records never change. Raises `WrongStatus`."""
-        record = self.find(model, among=(Status.FAILED, Status.CANCELLED))
-        if record.status not in (Status.FAILED, Status.CANCELLED) or record.request is None:
-            advice = {
-                Status.COMPLETED: "Submit it again to train another.",
-                Status.REJECTED: "Its message lies in the dead letters.",
-            }.get(record.status, "It is not finished.")
-            raise WrongStatus(f"{record.model_id} is {record.status}. {advice}")
-        return self.submit(renewed(record.request))
+        A modelId without a record gets one that is Cancelled, so that its message, which may be on
+        the queue, is dropped when it is taken in. Raises `WrongStatus`.
+        """
+        try:
+            model_id = self.find(model, among=UNFINISHED).model_id
+        except UnknownModel:
+            if not MODEL_ID.fullmatch(model):
+                raise
+            early = cancelled_early(model, now)
+            if self._engine.registry.put_new(early):
+                return early
+            model_id = model  # it has been taken in this very moment
+        return self._engine.registry.amend(
+            model_id,
+            lambda record: record if record.status is Status.CANCELLING else cancel(record, now),
+        )
+
+    def retry(self, model: str, now: datetime) -> str:
+        """Queue the request of a Failed or Cancelled model once more, as a new model, for terminal
+        records never change; of a Pending one that waits for its next attempt, lift the delay.
+
+        Gives the modelId of what will be trained. Raises `WrongStatus`.
+        """
+        record = self.find(model, among=(Status.FAILED, Status.CANCELLED, Status.PENDING))
+        if record.status is Status.PENDING and record.not_before and record.not_before > now:
+            return self._engine.registry.amend(
+                record.model_id, lambda current: hasten(current, now)
+            ).model_id
+        if record.status in (Status.FAILED, Status.CANCELLED) and record.request is not None:
+            return self.submit(renewed(record.request))
+        advice = _NO_RETRY[record.status].format(message=record.model_id[-36:])
+        raise WrongStatus(f"{record.model_id} is {record.status}: {advice}")
 
     def wait(
         self,

@@ -12,11 +12,17 @@ Instance = TypeVar("Instance")
 
 
 def variable(
-    name: str, parse: Callable[[str], object], about: str, default: object = MISSING
+    name: str,
+    parse: Callable[[str], object],
+    about: str,
+    default: object = MISSING,
+    *,
+    secret: bool = False,
 ) -> Any:
     """A dataclass field that is read from the variable `name`. `parse` raises `ValueError` with the
-    end of a sentence. A default that is callable makes the value; without one it is required."""
-    metadata = {"variable": name, "parse": parse, "about": about}
+    end of a sentence. A default that is callable makes the value; without one it is required. What
+    is in a `secret` one is in no error."""
+    metadata = {"variable": name, "parse": parse, "about": about, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -37,7 +43,8 @@ def read_environment(cls: Callable[..., Instance], environ: Mapping[str, str]) -
             try:
                 values[spec.name] = spec.metadata["parse"](text)
             except ValueError as error:
-                raise InvalidSettings(f"{name}={text!r} is wrong: it {error}.") from None
+                wrong = name if spec.metadata["secret"] else f"{name}={text!r}"
+                raise InvalidSettings(f"{wrong} is wrong: it {error}.") from None
         elif _is_required(spec):
             raise InvalidSettings(f"{name} is not set: {spec.metadata['about']}.")
     return cls(**values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ EXIT_FAILED = 1
 """The training failed; the container's last report says why."""
 EXIT_NOT_CLAIMED = 3
 """The attempt is not this container's to work on; it did nothing."""
+EXIT_OUT_OF_MEMORY = 4
+"""The training asked for more memory than there was, and could still say so."""
+EXIT_STORAGE_UNAVAILABLE = 5
+"""It could not read what it needs, or not write what it made."""
+EXIT_INTERRUPTED = 128 + signal.SIGTERM
+"""It was told to stop; its last checkpoint is in the artifact store."""
 
 
 def _hyperparameters(text: str) -> Mapping[str, Value]:
@@ -70,7 +77,7 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
             "TRAINSHED_EPOCHS": str(request.epochs),
             "TRAINSHED_HYPERPARAMETERS": json.dumps(request.hyperparameters, ensure_ascii=False),
             "TRAINSHED_DATASET": request.dataset or "",
-            **_downloads(settings),
+            **_training_settings(settings),
             **_engine_environment(settings),
         },
     )
@@ -89,11 +96,14 @@ def serving_environment(record: ModelRecord, settings: Settings) -> dict[str, st
     }
 
 
-def _downloads(settings: Settings) -> dict[str, str]:
-    """On aws it is the task definition that allows them, whatever the consumer's settings say."""
+def _training_settings(settings: Settings) -> dict[str, str]:
+    """On aws it is the task definition that says these, whatever the consumer's settings are."""
     if settings.aws is not None:
         return {}
-    return {"TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0"}
+    return {
+        "TRAINSHED_ALLOW_DOWNLOADS": "1" if settings.allow_downloads else "0",
+        "TRAINSHED_CHECKPOINT_SECONDS": repr(settings.checkpoint_seconds),
+    }
 
 
 def _engine_environment(settings: Settings) -> dict[str, str]:

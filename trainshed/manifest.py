@@ -10,24 +10,26 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainshed.errors import ArtifactDamaged, TrainshedError
+from trainshed.errors import ArtifactDamaged, ArtifactExists, TrainshedError
 from trainshed.ports import ArtifactStore, FileEntry
 from trainshed.record import artifact_prefix
 
 MANIFEST_NAME = "manifest.json"
-_KEY = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
+_NAME = "[A-Za-z0-9._-]{1,255}"  # longer ones no file system takes
+_KEY = re.compile(rf"(?!.*(^|/)\.{{1,2}}(/|$)){_NAME}(/{_NAME})*", re.ASCII)
 _MAX_KEY = 900  # S3 takes 1,024 bytes
 
 
 class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model_id: str
+    model_id: Annotated[str, Field(max_length=100)]
     model_type: str
-    attempt: int
+    attempt: Annotated[int, Field(ge=1, le=1000)]
     created_at: datetime
     files: dict[str, FileEntry]
 
@@ -72,6 +74,19 @@ def publish(
     `ArtifactExists`.
     """
     prefix = artifact_prefix(model_id, attempt)
+    publish_below(store, prefix, folder, model_id, model_type, attempt, now)
+
+
+def publish_below(
+    store: ArtifactStore,
+    prefix: str,
+    folder: Path,
+    model_id: str,
+    model_type: str,
+    attempt: int,
+    now: datetime,
+) -> None:
+    """`publish`, at a place that the caller chooses."""
     paths = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
@@ -90,10 +105,20 @@ def publish(
         files={name: entry_of(path) for name, path in paths.items()},
     )
     for name, path in paths.items():
-        store.put(f"{prefix}/{name}", path)
+        _put(store, f"{prefix}/{name}", path)
     written = folder / MANIFEST_NAME
     written.write_bytes(manifest.encode())
-    store.put(f"{prefix}/{MANIFEST_NAME}", written)
+    _put(store, f"{prefix}/{MANIFEST_NAME}", written)
+
+
+def _put(store: ArtifactStore, key: str, path: Path) -> None:
+    try:
+        store.put(key, path)
+    except ArtifactExists:
+        # A client library repeats by itself a call whose answer was lost, and then meets at the key
+        # what it has written there.
+        if store.entry(key) != entry_of(path):
+            raise
 
 
 def verify(store: ArtifactStore, model_id: str, attempt: int) -> str:
@@ -115,11 +140,12 @@ def verify(store: ArtifactStore, model_id: str, attempt: int) -> str:
 def fetch(
     store: ArtifactStore,
     prefix: str,
-    digest: str,
+    digest: str | None,
     folder: Path,
     wanted: Callable[[str], bool] = lambda _: True,
 ) -> Manifest:
-    """Copy the manifest that has `digest`, and the `wanted` files of it, into `folder`, verified.
+    """Copy the manifest that has `digest` (any, where that is None), and the `wanted` files of it,
+    into `folder`, verified.
 
     Raises `ArtifactDamaged`, naming the file, before anything of it could have been parsed.
     """
@@ -155,7 +181,7 @@ def _read_manifest(
         raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} cannot be read: it is damaged.") from None
     for name in manifest.files:
         if not _is_key(f"{prefix}/{name}"):
-            raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} names a file {name!r}.")
+            raise ArtifactDamaged(f"{prefix}/{MANIFEST_NAME} names a file {name[:100]!r}.")
     return manifest, content
 
 

@@ -104,6 +104,18 @@ class Waiting:
     """When the oldest one was asked for."""
 
 
+@dataclass(frozen=True)
+class SlotCount:
+    """The slots in use, counted in two ways that must agree."""
+
+    used: int
+    """As the registry keeps count."""
+    held: int
+    """The records that hold one."""
+    changes: int
+    """How often a slot had been taken or given back by then."""
+
+
 class Registry(Protocol):
     """One record per model, and the count of slots in use."""
 
@@ -126,8 +138,22 @@ class Registry(Protocol):
     def slots_in_use(self) -> int: ...
 
     @abstractmethod
+    def count_slots(self) -> SlotCount:
+        """Count the slots in use anew, over all records. Raises `Conflict` if they change too
+        often to be counted."""
+
+    @abstractmethod
+    def mend_slots(self, count: SlotCount) -> None:
+        """Keep count from `count.held` on. Raises `Conflict` if a slot was taken or given back
+        since it was counted."""
+
+    @abstractmethod
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         """Pending records that may be launched now: highest priority first, then oldest."""
+
+    @abstractmethod
+    def ahead_of(self, record: ModelRecord, now: datetime) -> int:
+        """How many records that may be launched now go before this one, which is Pending."""
 
     @abstractmethod
     def holding(self) -> list[ModelRecord]:
@@ -191,6 +217,22 @@ class FileEntry(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    key: str
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is on its way into the store, or whose writer has died on it."""
+
+    key: str
+    """The key that it is for; on an engine that cannot say so, where it lies."""
+    upload_id: str
+    begun_at: datetime
+
+
 class ArtifactStore(Protocol):
     """Files under keys; each key is written once."""
 
@@ -216,6 +258,22 @@ class ArtifactStore(Protocol):
     @abstractmethod
     def keys(self, prefix: str) -> list[str]:
         """The keys below `prefix`, sorted."""
+
+    @abstractmethod
+    def files(self, prefix: str) -> list[StoredFile]:
+        """What lies below `prefix` and when it was written, sorted by key."""
+
+    @abstractmethod
+    def uploads(self) -> list[Upload]:
+        """The uploads that have not ended, sorted by key."""
+
+    @abstractmethod
+    def abort(self, upload: Upload) -> None:
+        """Take away what an upload has brought so far; nothing happens if it has ended."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Take a file away for good; nothing happens if there is none. Its key is free again."""
 
 
 class DatasetStore(Protocol):
@@ -253,6 +311,22 @@ class TaskState:
 
 
 @dataclass(frozen=True)
+class Task:
+    """A task that a launcher has started, or has begun to."""
+
+    task: str
+    model_id: str
+    attempt: int
+    """What its launch named."""
+    since: datetime
+    """When it was started; of one that has ended, when that was."""
+    running: bool
+    """Whether it has not been seen to end."""
+    litter: bool = False
+    """Whether it has ended and left behind more than its log."""
+
+
+@dataclass(frozen=True)
 class LogPage:
     text: str
     cursor: str | None
@@ -280,6 +354,15 @@ class Launcher(Protocol):
     @abstractmethod
     def stop(self, task: str, reason: str) -> None:
         """Ask a task to stop: SIGTERM, then SIGKILL after the grace time. May be asked again."""
+
+    @abstractmethod
+    def tasks(self) -> list[Task]:
+        """Every task that has not ended, and of those that have, those that take up room here."""
+
+    @abstractmethod
+    def discard(self, task: str, with_log: bool) -> None:
+        """Take away what a task that has ended has left behind, its log only if told so. Nothing
+        happens to one that runs."""
 
     @abstractmethod
     def log(self, task: str, cursor: str | None = None) -> LogPage:

@@ -9,6 +9,7 @@ the result only if the stored version is still the one that it was computed from
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,6 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainshed.errors import Stale, WrongStatus
 from trainshed.request import TrainingRequest, name_in
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+MODEL_ID = re.compile(rf"(?P<name>[a-z0-9][a-z0-9-]{{0,62}})-(?P<id>{_UUID})")
+"""A whole modelId: the name, a hyphen and the UUID of the request or of the message."""
+
+_BY_A_USER = "Cancelled by a user."
 
 
 class Status(StrEnum):
@@ -62,10 +69,25 @@ class Cause(StrEnum):
     START_FAILED = "failed to start"
     HOST_LOST = "host lost"
     SPOT_INTERRUPTION = "spot interruption"
+    INTERRUPTION = "interruption"
+    """Somebody else than Trainshed told it to stop: a host that shuts down, an operator."""
+    STORAGE_UNAVAILABLE = "storage unavailable"
+    """The container could not read its data set or write its artifact."""
 
     @property
     def is_platform(self) -> bool:
-        return self in (Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION)
+        return self in _PLATFORM_CAUSES
+
+
+_PLATFORM_CAUSES = frozenset(
+    {
+        Cause.START_FAILED,
+        Cause.HOST_LOST,
+        Cause.SPOT_INTERRUPTION,
+        Cause.INTERRUPTION,
+        Cause.STORAGE_UNAVAILABLE,
+    }
+)
 
 
 class _Frozen(BaseModel):
@@ -93,9 +115,9 @@ class ModelRecord(_Frozen):
     model_id: str
     name: str
     model_type: str | None
-    """None only for a rejected message that names none."""
+    """None only where the message was never read: rejected, or cancelled before it was taken in."""
     request: TrainingRequest | None
-    """With all defaults filled in; None if Rejected."""
+    """With all defaults filled in; None likewise."""
     status: Status
     version: int = 0
     """Grows by one with every write."""
@@ -122,7 +144,7 @@ class ModelRecord(_Frozen):
     ended_at: datetime | None = None
     cause: Cause | None = None
     reason: str | None = None
-    """Why it ended as it did, in words."""
+    """Why it ended as it did, or why its launch or its next attempt waits, in words."""
     artifact: str | None = None
     """The prefix of a Completed model's artifact."""
     digest: str | None = None
@@ -161,6 +183,19 @@ class ModelRecord(_Frozen):
 def artifact_prefix(model_id: str, attempt: int) -> str:
     """Where an attempt's artifact lies; it carries the attempt, so that no two can meet."""
     return f"models/{model_id}/{attempt}"
+
+
+def checkpoints_prefix(model_id: str) -> str:
+    """Where a model's checkpoints lie until it has ended: `<this>/<attempt>/<epoch>/<file>`."""
+    return f"models/{model_id}/checkpoints"
+
+
+def is_checkpoint(key: str) -> bool:
+    """Whether this is the key of a file that is of use only until its model has ended."""
+    match key.split("/"):
+        case ["models", _, "checkpoints", _, *_]:
+            return True
+    return False
 
 
 def client_token(model_id: str, attempt: int) -> str:
@@ -208,9 +243,36 @@ def rejected(body: str, message_id: str, reason: str, now: datetime) -> ModelRec
     )
 
 
+def cancelled_early(model_id: str, now: datetime) -> ModelRecord:
+    """∅ → Cancelled: its message, which is still on the queue, will find that it has a record.
+    Raises `WrongStatus` unless this is a whole modelId."""
+    if not (found := MODEL_ID.fullmatch(model_id)):
+        raise WrongStatus(f"{model_id!r} is no whole modelId.")
+    return ModelRecord(
+        model_id=model_id,
+        name=found["name"],
+        model_type=None,
+        request=None,
+        status=Status.CANCELLED,
+        priority=0,
+        created_at=now,
+        updated_at=now,
+        ended_at=now,
+        reason=_BY_A_USER,
+        history=(Event(at=now, status=Status.CANCELLED, text="cancelled on the queue"),),
+    )
+
+
+def hasten(record: ModelRecord, now: datetime) -> ModelRecord:
+    """Lift the delay of a Pending record's next attempt. Raises `WrongStatus`."""
+    if record.status is not Status.PENDING or not record.not_before or record.not_before <= now:
+        raise WrongStatus(f"{record.model_id} is {record.status}: it waits for no delay.")
+    return record._moved(now, record.status, "delay lifted by a user", not_before=None)
+
+
 def reserve(record: ModelRecord, attempt: int, launch: Launch, now: datetime) -> ModelRecord:
     """Pending → Launching: take a slot for attempt `attempt` and freeze its launch parameters."""
-    if record.status is not Status.PENDING or record.attempt != attempt - 1 or record.holds_slot:
+    if record.status is not Status.PENDING or record.attempt != attempt - 1:
         raise Stale(f"{record.model_id} is {record.status} at attempt {record.attempt}.")
     return record._moved(
         now,
@@ -229,6 +291,17 @@ def reserve(record: ModelRecord, attempt: int, launch: Launch, now: datetime) ->
     )
 
 
+def note_doubt(record: ModelRecord, attempt: int, reason: str, now: datetime) -> ModelRecord:
+    """Note that the launcher did not say whether the task was started; it is asked again. Each
+    reason is noted once, so that a record does not grow while nothing changes."""
+    if record.attempt != attempt or record.task is not None or not record.holds_slot:
+        raise Stale(f"{record.model_id} knows its task, or is at another attempt.")
+    text = f"attempt {attempt}: {reason}"
+    if any(event.text == text for event in record.history):
+        return record
+    return record._moved(now, record.status, text, reason=reason)
+
+
 def note_task(record: ModelRecord, attempt: int, task: str, now: datetime) -> ModelRecord:
     """Launching → In Progress: the launcher gave `task`. A Cancelling record learns it too."""
     if record.attempt != attempt or record.task is not None:
@@ -239,7 +312,11 @@ def note_task(record: ModelRecord, attempt: int, task: str, now: datetime) -> Mo
         )
     record._require_running(attempt)
     return record._moved(
-        now, Status.IN_PROGRESS, f"attempt {attempt}: task started", **record._follow(task)
+        now,
+        Status.IN_PROGRESS,
+        f"attempt {attempt}: task started",
+        reason=None,
+        **record._follow(task),
     )
 
 
@@ -258,6 +335,7 @@ def claim(record: ModelRecord, attempt: int, task: str, now: datetime) -> ModelR
         now,
         Status.IN_PROGRESS,
         f"attempt {attempt}: training began",
+        reason=None,
         **record._follow(task),
         claimed_at=now,
     )
@@ -273,6 +351,7 @@ def complete(
         Status.COMPLETED,
         f"attempt {attempt}: artifact verified",
         holds_slot=False,
+        reason=None,
         artifact=artifact_prefix(record.model_id, attempt),
         digest=digest,
     )
@@ -332,9 +411,7 @@ def stop_for(record: ModelRecord, attempt: int, cause: Cause, now: datetime) -> 
 def cancel(record: ModelRecord, now: datetime) -> ModelRecord:
     """Pending → Cancelled, Launching or In Progress → Cancelling. Raises `WrongStatus`."""
     if record.status is Status.PENDING:
-        return record._moved(
-            now, Status.CANCELLED, "cancelled", cause=None, reason="Cancelled by a user."
-        )
+        return record._moved(now, Status.CANCELLED, "cancelled", cause=None, reason=_BY_A_USER)
     if record.status in _RUNNING:
         return record._moved(now, Status.CANCELLING, f"attempt {record.attempt}: being cancelled")
     raise WrongStatus(f"{record.model_id} is {record.status}: there is nothing to cancel.")
@@ -344,9 +421,7 @@ def cancelled(record: ModelRecord, attempt: int, task: str | None, now: datetime
     """Cancelling → Cancelled: the attempt has been seen stopped, or never started."""
     if record.status is not Status.CANCELLING or (record.attempt, record.task) != (attempt, task):
         raise Stale(f"{record.model_id} is {record.status} at attempt {record.attempt}.")
-    return record._moved(
-        now, Status.CANCELLED, "cancelled", holds_slot=False, reason="Cancelled by a user."
-    )
+    return record._moved(now, Status.CANCELLED, "cancelled", holds_slot=False, reason=_BY_A_USER)
 
 
 def _require_task(record: ModelRecord, attempt: int, task: str | None) -> None:

@@ -148,6 +148,12 @@ class Settings:
         "how long a training may take to stop after SIGTERM, before SIGKILL",
         30.0,
     )
+    checkpoint_seconds: float = variable(
+        "TRAINSHED_CHECKPOINT_SECONDS",
+        seconds,
+        "the least time between two checkpoints that a training uploads while nobody stops it",
+        300.0,
+    )
     allow_downloads: bool = variable(
         "TRAINSHED_ALLOW_DOWNLOADS",
         switch,

@@ -44,7 +44,10 @@ _WARM_UP = 0.1
 
 
 def train(job: TrainingJob) -> None:
-    """Train a tagger on `job.dataset`, which `conll.py` describes. Raises `InvalidData`."""
+    """Train a tagger on `job.dataset`, which `conll.py` describes.
+
+    Raises `InvalidData` and `UnusableCheckpoint`.
+    """
     if job.hyperparameters["embeddings"] != SCRATCH:
         _train(job)
         return
@@ -90,7 +93,8 @@ def _fit(
     """Train with AdamW (Loshchilov and Hutter, 2019); end with the weights that did best on dev."""
     settings = job.hyperparameters
     sample = random.Random(0).sample(train_part, min(_TRAIN_SAMPLE, len(train_part)))  # noqa: S311
-    monitor = Monitor(sample, dev, len(train_part), job.epochs, job.report)
+    schedule = LinearSchedulerPlugin(_WARM_UP)
+    monitor = Monitor(sample, dev, len(train_part), schedule, job)
     corpus = Corpus(train=FlairDatapointDataset(train_part), sample_missing_splits=False)
     with tempfile.TemporaryDirectory() as scrap, warnings.catch_warnings():
         # The trainer wants a folder, though it leaves nothing, and warns of its own use of torch.
@@ -100,6 +104,7 @@ def _fit(
             learning_rate=_learning_rate(settings),
             mini_batch_size=int(settings["batch_size"]),
             max_epochs=job.epochs,
+            epoch=monitor.epochs_before,
             optimizer=torch.optim.AdamW,
             weight_decay=0.01,
             embeddings_storage_mode="none",
@@ -107,7 +112,7 @@ def _fit(
             save_final_model=False,
             create_file_logs=False,
             create_loss_file=False,
-            plugins=[LinearSchedulerPlugin(_WARM_UP), monitor],
+            plugins=[schedule, monitor],
         )
     if len(monitor.history) < job.epochs:
         raise KeyboardInterrupt  # which the trainer keeps to itself, as a wish to end early

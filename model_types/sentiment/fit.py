@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from model_types import Progress
+from model_types import Progress, TrainingJob
 from model_types.training_report import Epoch
 
+from . import checkpoint
 from .evaluation import SCORE_NAME, Part, evaluate, inputs
 from .network import Network
 from .vocabulary import UNKNOWN, Batch
@@ -28,34 +29,31 @@ _TRAIN_SAMPLE = 2_000
 _SECONDS_BETWEEN_REPORTS = 2.0
 
 
-def fit(
-    network: Network,
-    train: Part,
-    dev: Part,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-    report: Callable[[Progress], None],
-) -> list[Epoch]:
-    """Train, and leave the network with the weights of the epoch that was best on `dev`."""
-    rng = np.random.default_rng(seed)
-    steps = epochs * -(-len(train) // batch_size)
+def fit(network: Network, train: Part, dev: Part, job: TrainingJob) -> list[Epoch]:
+    """Train, and leave the network with the weights of the epoch that was best on `dev`.
+
+    Goes on from `job.checkpoint`. Raises `UnusableCheckpoint`.
+    """
+    batch_size = int(job.hyperparameters["batch_size"])
+    rng = np.random.default_rng(int(job.hyperparameters["seed"]))
     trainee = network.trainee
     heads = len(trainee.outputs)
+    variables = list(trainee.variables)  # before it is compiled: without its metrics
     trainee.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        _optimizer(job, steps=job.epochs * -(-len(train) // batch_size)),
         [keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)] * heads,
     )
+    trainee.optimizer.build(trainee.trainable_variables)
+    variables += trainee.optimizer.variables
     label_count = network.model.output_shape[-1]
     targets = np.eye(label_count, dtype=np.float32)[train.labels]
     weights = _text_weights(train.labels)
     train_sample = train.chosen(rng.permutation(len(train))[:_TRAIN_SAMPLE])
-    pace = _Pace(epochs, len(train), report)
-    history: list[Epoch] = []
-    best: tuple[float, float] | None = None
-    best_weights: Any = None
-    for number in range(1, epochs + 1):
+    course = checkpoint.Course([], None, [])
+    if job.checkpoint is not None:
+        course = checkpoint.restore(job.checkpoint, variables, rng)
+    pace = _Pace(job.epochs, len(train), course.history, job.report)
+    for number in range(len(course.history) + 1, job.epochs + 1):
         start = time.monotonic()
         trainee.reset_metrics()
         for chosen, batch in _shuffled_batches(train, batch_size, rng):
@@ -75,25 +73,38 @@ def fit(
             samples_per_second=len(train) / (trained - start),
             seconds=time.monotonic() - start,
         )
-        history.append(epoch)
-        pace.end_epoch(epoch)
+        course.history.append(epoch)
         # A hundredth more or less is chance; between such epochs the surer one is better.
         rank = (round(on_dev.score, 2), -on_dev.loss)
-        if best is None or rank > best:
-            best, best_weights = rank, network.model.get_weights()
-    network.model.set_weights(best_weights)
-    return history
+        if course.rank is None or rank > course.rank:
+            course.rank, course.best_weights = rank, network.model.get_weights()
+        job.save_checkpoint(number, lambda folder: checkpoint.save(folder, course, variables, rng))
+        pace.end_epoch(epoch)
+    network.model.set_weights(course.best_weights)
+    return course.history
+
+
+def _optimizer(job: TrainingJob, steps: int) -> Any:
+    learning_rate = float(job.hyperparameters["learning_rate"])
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
 
 
 class _Pace:
     """Reports how far the training has come: after each epoch, and in a long one now and then."""
 
-    def __init__(self, epochs: int, samples: int, report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        samples: int,
+        history: Sequence[Epoch],
+        report: Callable[[Progress], None],
+    ) -> None:
+        """`history` is that of the epochs which an earlier attempt has done."""
         self._epochs = epochs
-        self._samples = samples * epochs
+        self._samples = samples * (epochs - len(history))
         self._report = report
         self._done = 0
-        self._ended: Epoch | None = None
+        self._ended = history[-1] if history else None
         self._start = self._reported = time.monotonic()
 
     def step(self, samples: int, loss: float) -> None:

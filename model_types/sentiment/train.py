@@ -38,8 +38,9 @@ _GOLDEN_TEST_TEXTS = 12
 
 
 def train(job: TrainingJob) -> None:
-    """Train on `job.dataset` (see dataset.py for its layout). Raises `InvalidData`, and
-    `RuntimeError` when the exported model doesn't answer as the trained one does."""
+    """Train on `job.dataset` (see dataset.py for its layout). Raises `InvalidData`,
+    `UnusableCheckpoint`, and `RuntimeError` when the exported model doesn't answer as the trained
+    one does."""
     settings: dict[str, Any] = dict(job.hyperparameters)
     parts = read_parts(job.dataset, settings["seed"])
     vocabulary = Vocabulary.build(
@@ -73,16 +74,8 @@ def train(job: TrainingJob) -> None:
         settings["hidden_size"],
         settings["dropout"],
     )
-    history = fit.fit(
-        built,
-        train_part,
-        Part.of(parts.dev, vocabulary),
-        job.epochs,
-        settings["batch_size"],
-        settings["learning_rate"],
-        settings["seed"],
-        job.report,
-    )
+    dev_part = Part.of(parts.dev, vocabulary)
+    history = fit.fit(built, train_part, dev_part, job)
 
     framework = job.output / FRAMEWORK_FOLDER
     framework.mkdir()

@@ -80,6 +80,36 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     noncurrent_version_expiration {
       noncurrent_days = 90
     }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  # A checkpoint goes when its model has ended. Its bytes go a day later, and so do, after a month,
+  # those of one that was forgotten.
+  dynamic "rule" {
+    for_each = each.key == "artifacts" ? [1] : []
+
+    content {
+      id     = "checkpoints"
+      status = "Enabled"
+
+      filter {
+        tag {
+          key   = "trainshed"
+          value = "checkpoint"
+        }
+      }
+
+      expiration {
+        days = 30
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
+    }
   }
 
   depends_on = [aws_s3_bucket_versioning.this]

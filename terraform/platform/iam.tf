@@ -2,8 +2,9 @@
 # that starts a training.
 
 locals {
-  artifacts = aws_s3_bucket.this["artifacts"].arn
-  datasets  = aws_s3_bucket.this["datasets"].arn
+  artifacts   = aws_s3_bucket.this["artifacts"].arn
+  checkpoints = "${local.artifacts}/models/*/checkpoints/*"
+  datasets    = aws_s3_bucket.this["datasets"].arn
 }
 
 data "aws_iam_policy_document" "assumed_by" {
@@ -59,6 +60,12 @@ data "aws_iam_policy_document" "consumer" {
     sid       = "VerifyArtifacts"
     actions   = ["s3:GetObject"]
     resources = ["${local.artifacts}/models/*"]
+  }
+
+  statement {
+    sid       = "TakeCheckpointsAway" # of a model that has ended
+    actions   = ["s3:DeleteObject"]
+    resources = [local.checkpoints]
   }
 
   statement {
@@ -150,6 +157,12 @@ data "aws_iam_policy_document" "training" {
     sid       = "WriteArtifacts"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["${local.artifacts}/models/*"]
+  }
+
+  statement {
+    sid       = "ReplaceCheckpoints" # their tag is what lets them expire
+    actions   = ["s3:DeleteObject", "s3:PutObjectTagging"]
+    resources = [local.checkpoints]
   }
 
   statement {

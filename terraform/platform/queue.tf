@@ -13,6 +13,7 @@ resource "aws_sqs_queue" "requests" {
   message_retention_seconds  = 14 * 24 * 3600
   visibility_timeout_seconds = 60
   receive_wait_time_seconds  = 1
+  max_message_size           = 65536 # a dead letter carries its reason too, and must fit as well
   sqs_managed_sse_enabled    = true
   policy                     = data.aws_iam_policy_document.queue_tls_only["requests"].json
 

@@ -68,11 +68,12 @@ locals {
   family_prefix = "${var.name}-training-"
 
   training_environment = {
-    AWS_DEFAULT_REGION        = local.region
-    TRAINSHED_ALLOW_DOWNLOADS = var.allow_downloads ? "1" : "0"
-    TRAINSHED_ARTIFACT_BUCKET = aws_s3_bucket.this["artifacts"].id
-    TRAINSHED_DATASET_BUCKET  = aws_s3_bucket.this["datasets"].id
-    TRAINSHED_ENGINE          = "aws"
-    TRAINSHED_TABLE           = aws_dynamodb_table.registry.name
+    AWS_DEFAULT_REGION           = local.region
+    TRAINSHED_ALLOW_DOWNLOADS    = var.allow_downloads ? "1" : "0"
+    TRAINSHED_ARTIFACT_BUCKET    = aws_s3_bucket.this["artifacts"].id
+    TRAINSHED_CHECKPOINT_SECONDS = tostring(var.checkpoint_seconds)
+    TRAINSHED_DATASET_BUCKET     = aws_s3_bucket.this["datasets"].id
+    TRAINSHED_ENGINE             = "aws"
+    TRAINSHED_TABLE              = aws_dynamodb_table.registry.name
   }
 }

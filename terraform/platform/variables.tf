@@ -61,6 +61,17 @@ variable "training_disk_gib" {
   }
 }
 
+variable "checkpoint_seconds" {
+  description = "The least time between two checkpoints that a training uploads while nobody stops it."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.checkpoint_seconds > 0 && var.checkpoint_seconds <= 31536000
+    error_message = "checkpoint_seconds must be above 0, and at most a year."
+  }
+}
+
 variable "vpc_cidr" {
   description = "The addresses of the platform's network."
   type        = string

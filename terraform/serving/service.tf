@@ -34,7 +34,7 @@ resource "aws_ecs_service" "this" {
     ignore_changes = [desired_count] # it is the autoscaling's
   }
 
-  depends_on = [aws_lb_listener.this, aws_lb_listener_rule.key, aws_iam_role_policy.execution, aws_iam_role_policy.serving]
+  depends_on = [aws_lb_listener.this, aws_iam_role_policy.execution, aws_iam_role_policy.serving]
 }
 
 resource "aws_ecs_task_definition" "this" {
@@ -77,7 +77,7 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 locals {
-  environment = {
+  environment = merge({
     AWS_DEFAULT_REGION        = local.region
     TRAINSHED_ENGINE          = "aws"
     TRAINSHED_ARTIFACT        = local.artifact
@@ -85,7 +85,9 @@ locals {
     TRAINSHED_ARTIFACT_BUCKET = local.platform.artifact_bucket
     TRAINSHED_PORT            = tostring(local.port)
     TRAINSHED_WORKERS         = tostring(var.workers)
-  }
+    },
+    nonsensitive(var.api_key != null) ? { TRAINSHED_API_KEY_SHA256 = sha256(var.api_key) } : {}
+  )
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -117,15 +117,15 @@ variable "public" {
 }
 
 variable "api_key" {
-  description = "If given, only requests with this in their header X-Api-Key are let through."
+  description = "If given, only requests with this in their header X-Api-Key are answered. The servers get its hash, and nothing else does."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
-    # Stars and question marks would match anything, and the load balancer does not tell A from a.
-    condition     = var.api_key == null || can(regex("^[a-z0-9_-]{24,128}$", var.api_key))
-    error_message = "api_key must have 24 to 128 lower-case letters, digits, hyphens and underscores."
+    # Long enough that nobody finds it by its hash, and nothing that a header could change.
+    condition     = var.api_key == null || can(regex("^[!-~]{24,256}$", var.api_key))
+    error_message = "api_key must have 24 to 256 letters, digits and signs of ASCII, without spaces."
   }
 }
 

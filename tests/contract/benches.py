@@ -7,10 +7,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from tests.aws_platform import MAX_RECEIVES, VISIBILITY_SECONDS, AwsPlatform, running_tasks
+from tests.simulation.fake_artifacts import FakeArtifacts
+from tests.simulation.fake_launcher import FakeLauncher
+from tests.simulation.fake_queue import FakeQueue
+from tests.simulation.fake_registry import FakeRegistry
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.datasets import S3Datasets
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
@@ -23,10 +28,12 @@ from trainshed.local.datasets import LocalDatasets
 from trainshed.local.launcher import LocalLauncher
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
-from trainshed.ports import Launcher
+from trainshed.ports import Launcher, Registry
 from trainshed.record import client_token
 
-__all__ = ["MAX_RECEIVES", "VISIBILITY_SECONDS", "AwsBench", "Bench", "LocalBench"]
+__all__ = ["MAX_RECEIVES", "VISIBILITY_SECONDS", "AwsBench", "Bench", "FakesBench", "LocalBench"]
+
+_Port = TypeVar("_Port")
 
 GRACE_SECONDS = 0.3
 PART_BYTES = 5 << 20
@@ -53,6 +60,9 @@ class Bench(Protocol):
 
     def advance(self, seconds: float) -> None:
         """Let time pass for the queue."""
+
+    def abandon_upload(self, key: str) -> None:
+        """Leave in the artifact store what a writer leaves that dies on the way."""
 
 
 class LocalBench:
@@ -84,6 +94,11 @@ class LocalBench:
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
+
+    def abandon_upload(self, key: str) -> None:
+        part = (self._home / "artifacts" / key).with_name("~half")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text("half a fi")
 
     def _launcher(self, *command: str) -> Launcher:
         return LocalLauncher(self._home / "tasks", GRACE_SECONDS, command=command)
@@ -134,6 +149,21 @@ class AwsBench:
     def advance(self, seconds: float) -> None:
         self._platform.advance(seconds)
 
+    def abandon_upload(self, key: str) -> None:
+        s3, bucket = self._platform.server.client("s3"), "TRAINSHED_ARTIFACT_BUCKET"
+        where = {"Bucket": self._platform.settings[bucket], "Key": key}
+        upload = s3.create_multipart_upload(**where)["UploadId"]
+        s3.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"half a fi")
+
+    def falsify_slots(self, error: int) -> None:
+        """Let the count of slots be wrong by so much."""
+        self._platform.server.client("dynamodb").update_item(
+            TableName=self._platform.name,
+            Key={"model_id": {"S": "#slots"}},
+            UpdateExpression="ADD used :error",
+            ExpressionAttributeValues={":error": {"N": str(error)}},
+        )
+
     def _running(self, *command: str) -> Launcher:
         """A launcher of a task definition of its own; from now on the tasks really run."""
         with self._lock:
@@ -156,3 +186,67 @@ class AwsBench:
         )
         client = self._platform.server.client
         return EcsLauncher(client("ecs"), client("logs"), placement)
+
+
+class FakesBench:
+    """The fakes that the simulator's world is made of. They run no program."""
+
+    name = "fakes"
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+        lock = threading.Lock()
+        self._artifacts = FakeArtifacts(self._clock)
+        self._engine = Engine(
+            _one_at_a_time(FakeQueue(self._clock, VISIBILITY_SECONDS, MAX_RECEIVES), lock),
+            _one_at_a_time(FakeRegistry(self._clock), lock),
+            _one_at_a_time(self._artifacts, lock),
+            LocalDatasets(),
+            _one_at_a_time(FakeLauncher(self._clock), lock),
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        yield self._engine
+
+    def launcher(self, program: str) -> Launcher:
+        raise NotImplementedError("a fake runs no program")
+
+    def broken_launcher(self) -> Launcher:
+        raise NotImplementedError("a fake runs no program")
+
+    def unknown_task(self) -> str:
+        return "task/0/0"
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+    def abandon_upload(self, key: str) -> None:
+        self._artifacts.abandon_upload(key)
+
+    def _clock(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+
+class _Guarded:
+    """What it stands for, but one call at a time. `amend` is many calls."""
+
+    def __init__(self, port: Any, lock: threading.Lock) -> None:
+        self._port = port
+        self._lock = lock
+
+    def amend(self, *given: Any, **named: Any) -> Any:
+        return Registry.amend(cast("Registry", self), *given, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._port, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            with self._lock:
+                return verb(*given, **named)
+
+        return call
+
+
+def _one_at_a_time(port: _Port, lock: threading.Lock) -> _Port:
+    return cast("_Port", _Guarded(port, lock))

@@ -10,7 +10,7 @@ import pytest
 from tests.aws_platform import AwsHost, make_platform
 from trainshed.engine import Engine
 
-from .benches import AwsBench, Bench, LocalBench
+from .benches import AwsBench, Bench, FakesBench, LocalBench
 
 
 @pytest.fixture
@@ -24,7 +24,12 @@ def aws_bench(aws_server: AwsHost, tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
-@pytest.fixture(params=["local", "aws"])
+@pytest.fixture
+def fakes_bench() -> Bench:
+    return FakesBench()
+
+
+@pytest.fixture(params=["local", "aws", "fakes"])
 def bench(request: pytest.FixtureRequest) -> Bench:
     """The engines that the contract is tested on; another one joins with a line here."""
     bench: Bench = request.getfixturevalue(f"{request.param}_bench")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -142,6 +143,60 @@ def test_keys_are_those_below_a_prefix_sorted(store: ArtifactStore, source: Path
     assert store.keys("other") == []
 
 
+def test_a_deleted_file_is_gone_and_its_neighbours_stay(
+    store: ArtifactStore, source: Path, tmp_path: Path
+) -> None:
+    keys = [KEY, "models/m/1/model.bin.old", "models/m/1/model", "models/m/10/model.bin"]
+    for key in keys:
+        store.put(key, source)
+    store.delete(KEY)
+    assert store.entry(KEY) is None
+    assert store.keys("models") == sorted(keys[1:])
+    with pytest.raises(FileNotFoundError):
+        store.get(KEY, tmp_path / "copy")
+    with pytest.raises(FileNotFoundError):
+        store.read(KEY)
+
+
+def test_deleting_again_or_what_was_never_there_does_nothing(
+    store: ArtifactStore, source: Path
+) -> None:
+    store.put(KEY, source)
+    store.delete("models/m/1/other.bin")
+    store.delete("models/m")  # what lies below it has keys of its own
+    store.delete("elsewhere/a/b")
+    assert store.keys("models") == [KEY]
+    store.delete(KEY)
+    store.delete(KEY)
+    assert store.keys("models") == []
+
+
+def test_a_deleted_key_can_be_written_again(
+    store: ArtifactStore, source: Path, tmp_path: Path
+) -> None:
+    store.put(KEY, source)
+    store.delete(KEY)
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+    store.put(KEY, other)
+    assert content_of(store, KEY, tmp_path) == b"other"
+
+
+def test_many_that_delete_one_key_all_return(bench: Bench, source: Path) -> None:
+    with bench.open() as engine:
+        engine.artifacts.put(KEY, source)
+
+    def run(number: int, start: Barrier) -> int:
+        with bench.open() as engine:
+            start.wait()
+            engine.artifacts.delete(KEY)
+            return number
+
+    assert sorted(map(str, race(8, run))) == [str(number) for number in range(8)]
+    with bench.open() as engine:
+        assert engine.artifacts.keys("models") == []
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -158,6 +213,38 @@ def test_a_key_that_is_no_plain_relative_path_is_refused(
         lambda: store.read(key),
         lambda: store.entry(key),
         lambda: store.keys(key),
+        lambda: store.delete(key),
     ):
         with pytest.raises(TrainshedError, match="not a valid artifact key"):
             call()
+
+
+def test_files_are_listed_with_when_they_were_written(store: ArtifactStore, source: Path) -> None:
+    assert store.files("models") == []
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    for key in ("models/m/1/b", "models/m/1/a/c", "other/x"):
+        store.put(key, source)
+    found = store.files("models")
+    assert (
+        [file.key for file in found] == store.keys("models") == ["models/m/1/a/c", "models/m/1/b"]
+    )
+    assert all(
+        before < file.written_at < datetime.now(UTC) + timedelta(seconds=2) for file in found
+    )
+
+
+def test_an_upload_whose_writer_died_is_seen_and_can_be_aborted(
+    bench: Bench, store: ArtifactStore, source: Path
+) -> None:
+    store.put(KEY, source)
+    assert store.uploads() == []
+    bench.abandon_upload(f"{KEY}.2")
+    assert store.keys("models") == [KEY], "it is no file"
+    [upload] = store.uploads()
+    assert upload.key.startswith("models/m/1/")
+    # Not when exactly: moto says of every upload that it was begun in 2010.
+    assert upload.begun_at < datetime.now(UTC) + timedelta(seconds=2)
+    store.abort(upload)
+    assert store.uploads() == []
+    store.abort(upload)
+    assert store.keys("models") == [KEY]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -16,6 +17,13 @@ from trainshed.ports import Launcher, Phase, TaskState
 from trainshed.record import Cause, Launch, client_token
 
 from .benches import Bench
+
+
+@pytest.fixture(params=["local", "aws"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """The engines whose launchers really run something."""
+    bench: Bench = request.getfixturevalue(f"{request.param}_bench")
+    return bench
 
 
 @pytest.fixture
@@ -288,3 +296,38 @@ def waiting_for(gate: Path, says: str = "begun\n") -> str:
 def noting_in(ledger: Path) -> str:
     """A program that leaves one character for each time that it runs."""
     return f"open({str(ledger)!r}, 'a').write('x')"
+
+
+def test_a_task_is_listed_with_what_its_launch_named_while_it_runs(
+    bench: Bench, launch: Launch, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    launcher = bench.launcher(waiting_for(gate))
+    assert launcher.tasks() == []
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    task = launcher.launch(launch)
+    wait_until(lambda: log_of(launcher, task) == "begun\n", "the task runs")
+    [found] = launcher.tasks()
+    named = launch.environment
+    assert (found.task, found.running, found.litter) == (task, True, False)
+    assert found.model_id == named["TRAINSHED_MODEL_ID"]
+    assert found.attempt == int(named["TRAINSHED_ATTEMPT"])
+    assert before < found.since < datetime.now(UTC) + timedelta(seconds=2)
+    launcher.discard(task, with_log=True)
+    assert launcher.describe([task])[task].phase is Phase.RUNNING, "nothing happens to it"
+    gate.touch()
+    end_of(launcher, task)
+    assert [found.task for found in launcher.tasks() if found.running or found.litter] == []
+    assert log_of(launcher, task) == "begun\n"
+
+
+def test_what_a_task_has_left_behind_can_be_taken_away(bench: Bench, launch: Launch) -> None:
+    launcher = bench.launcher("print('hello')")
+    task = launcher.launch(launch)
+    end_of(launcher, task)
+    launcher.discard(task, with_log=False)
+    assert log_of(launcher, task) == "hello\n"
+    launcher.discard(task, with_log=True)
+    assert launcher.tasks() == []
+    launcher.discard(task, with_log=True)
+    launcher.discard(bench.unknown_task(), with_log=True)

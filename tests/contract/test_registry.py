@@ -479,3 +479,71 @@ def test_of_many_containers_that_claim_one_attempt_one_does(bench: Bench) -> Non
     assert sum(isinstance(outcome, Stale) for outcome in outcomes) == 5
     with bench.open() as engine:
         assert engine.registry.get(record.model_id) == claimed
+
+
+def test_ahead_of_counts_those_that_go_before(registry: Registry) -> None:
+    urgent = pending_record("urgent", priority=9, age_seconds=1)
+    old, new = pending_record("old", age_seconds=30.25), pending_record("new", age_seconds=30.2)
+    put(registry, urgent, old, new, pending_record("low", priority=0, age_seconds=99))
+    for place, record in enumerate([urgent, old, new]):
+        assert registry.ahead_of(record, NOW) == place
+    order = names(registry.ready(10, NOW))
+    assert order == ["urgent", "old", "new", "low"], "the order that they are launched in"
+    take_slot(registry, urgent)
+    assert registry.ahead_of(new, NOW) == 1
+    registry.replace(old, cancel(old, NOW))
+    assert registry.ahead_of(new, NOW) == 0
+
+
+def test_nobody_waits_for_a_delayed_record(registry: Registry) -> None:
+    delayed = pending_record("delayed", priority=9)
+    last = pending_record("last", priority=0)
+    put(registry, delayed, last)
+    taken = take_slot(registry, delayed)
+    then = NOW + timedelta(hours=1)
+    registry.replace(taken, send_back(taken, 1, None, Cause.HOST_LOST, "no", then, NOW))
+    assert registry.ahead_of(last, NOW) == 0
+    assert registry.ahead_of(last, then) == 1
+
+
+def test_of_one_age_the_order_is_that_of_the_modelids(registry: Registry) -> None:
+    records = sorted((pending_record(name) for name in "abc"), key=lambda x: x.model_id)
+    put(registry, *records)
+    assert [registry.ahead_of(record, NOW) for record in records] == [0, 1, 2]
+
+
+def test_the_count_of_slots_agrees_with_the_records(registry: Registry) -> None:
+    assert (registry.count_slots().used, registry.count_slots().held) == (0, 0)
+    first, second, over = (pending_record(name) for name in ("a", "b", "c"))
+    put(registry, first, second, over)
+    taken = take_slot(registry, first)
+    take_slot(registry, second)
+    count = registry.count_slots()
+    assert (count.used, count.held) == (2, 2)
+    registry.mend_slots(count)
+    assert registry.slots_in_use() == 2, "what was right stays so"
+    registry.replace(taken, fail(taken, 1, None, Cause.START_FAILED, "no", NOW))
+    assert (registry.count_slots().used, registry.count_slots().held) == (1, 1)
+
+
+def test_mending_the_count_while_slots_change_hands_leaves_it_right(bench: Bench) -> None:
+    records = [pending_record(f"model-{number}") for number in range(3)]
+    with bench.open() as engine:
+        put(engine.registry, *records)
+
+    def run(number: int, start: Barrier) -> None:
+        with bench.open() as engine:
+            start.wait()
+            for _ in range(6):
+                if number == len(records):
+                    engine.registry.mend_slots(engine.registry.count_slots())
+                    continue
+                taken = engine.registry.amend(records[number].model_id, reserved)
+                ended = send_back(taken, taken.attempt, None, Cause.HOST_LOST, "again", NOW, NOW)
+                engine.registry.replace(taken, ended)
+
+    outcomes = race(len(records) + 1, run)
+    assert all(outcome is None or isinstance(outcome, Conflict) for outcome in outcomes)
+    assert outcomes[:-1] == [None] * len(records)
+    with bench.open() as engine:
+        assert engine.registry.slots_in_use() == 0

@@ -105,12 +105,14 @@ class Shed:
     def _settings(self) -> Settings:
         return Settings.from_environment(self.environment())
 
-    def submit(self, name: str, gated: bool = False, **hyperparameters: Any) -> str:
+    def submit(
+        self, name: str, gated: bool = False, epochs: int = 1, **hyperparameters: Any
+    ) -> str:
         """Queue a toy training, quicker than the command line does it; give its modelId."""
         options = {"ledger": str(self.ledger), **hyperparameters}
         if gated:
             options["gate"] = str(self.gate)
-        request = build(name=name, model_type="toy", epochs=1, hyperparameters=options)
+        request = build(name=name, model_type="toy", epochs=epochs, hyperparameters=options)
         with self.open() as engine:
             return Client(engine, self._settings()).submit(request)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainshed.handoff import TASK_VARIABLE
-from trainshed.ports import Launcher, LogPage, Phase, TaskState
+from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
 from trainshed.record import Launch
 
 from .containers import Containers
@@ -19,15 +19,15 @@ class ContainerLauncher(Launcher):
 
     containers: Containers
     home: Path
-    tasks: dict[str, str] = field(default_factory=dict)
+    started: dict[str, str] = field(default_factory=dict)
     """Client token → container."""
 
     def launch(self, launch: Launch) -> str:
-        if launch.token not in self.tasks:
+        if launch.token not in self.started:
             environment = {**launch.environment, TASK_VARIABLE: launch.token}
             # The image knows where its own model type is; that folder's path here means nothing.
             environment.pop("TRAINSHED_MODEL_TYPES", None)
-            self.tasks[launch.token] = self.containers.start(
+            self.started[launch.token] = self.containers.start(
                 f"training-{launch.model_type.replace('_', '-')}",
                 environment,
                 "--init",  # as in the task definition
@@ -36,16 +36,22 @@ class ContainerLauncher(Launcher):
         return launch.token
 
     def find(self, token: str) -> str | None:
-        return token if token in self.tasks else None
+        return token if token in self.started else None
 
     def describe(self, tasks: Collection[str]) -> dict[str, TaskState]:
-        return {task: self._state(self.tasks[task]) for task in tasks}
+        return {task: self._state(self.started[task]) for task in tasks}
 
     def stop(self, task: str, reason: str) -> None:
-        self.containers("stop", "--time", "60", self.tasks[task], check=True)
+        self.containers("stop", "--time", "60", self.started[task], check=True)
+
+    def tasks(self) -> list[Task]:
+        return []  # nobody asks
+
+    def discard(self, task: str, with_log: bool) -> None:
+        """Containers go with the test."""
 
     def log(self, task: str, cursor: str | None = None) -> LogPage:
-        return LogPage(self.containers.log(self.tasks[task]), None)
+        return LogPage(self.containers.log(self.started[task]), None)
 
     def _state(self, container: str) -> TaskState:
         if self.containers.is_running(container):

@@ -226,6 +226,9 @@ def test_the_consumer_may_do_what_its_adapters_do(platform: Platform) -> None:
         queue.send("a consumer only takes")
     with pytest.raises(TrainshedError, match="AccessDenied"):
         artifacts.put("models/a/1/consumer-only-reads", ROOT / "setup.cfg")
+    artifacts.delete("models/a/checkpoints/1/1/file")
+    with pytest.raises(TrainshedError, match="AccessDenied"):
+        artifacts.delete("models/a/1/manifest.json")
     for key in (pending.model_id, "#slots"):
         platform.server.client("dynamodb").delete_item(
             TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": key}}
@@ -241,6 +244,8 @@ def test_a_training_writes_below_models_only(platform: Platform) -> None:
     ecs = platform.server.client("ecs", role=role)
     s3.put_object(Bucket=bucket, Key="models/m/1/file", Body=b"x")
     s3.get_object(Bucket=bucket, Key="models/m/1/file")
+    S3Artifacts(s3, bucket).put("models/m/checkpoints/1/1/file", ROOT / "setup.cfg")
+    S3Artifacts(s3, bucket).delete("models/m/checkpoints/1/1/file")
     dynamodb.get_item(TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": "nobody"}})
     elsewhere = {"Bucket": environment["TRAINSHED_DATASET_BUCKET"], "Key": "models/file"}
     forbidden: list[tuple[Callable[..., Any], dict[str, Any]]] = [

@@ -14,7 +14,7 @@ from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.datasets import LocalDatasets
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
-from trainshed.ports import Launcher, LogPage, Phase, TaskState
+from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
 from trainshed.record import Launch
 from trainshed.settings import Settings
 
@@ -32,6 +32,10 @@ class FakeLauncher(Launcher):
         self.stops: list[tuple[str, str]] = []
         self.refusal: str | None = None
         self.uncertain = False
+        self.strays: list[Task] = []
+        """What `tasks` gives."""
+        self.discarded: list[tuple[str, bool]] = []
+        self.logs: dict[str, str] = {}
 
     def launch(self, launch: Launch) -> str:
         self.launches.append(launch)
@@ -51,8 +55,14 @@ class FakeLauncher(Launcher):
     def stop(self, task: str, reason: str) -> None:
         self.stops.append((task, reason))
 
+    def tasks(self) -> list[Task]:
+        return self.strays
+
+    def discard(self, task: str, with_log: bool) -> None:
+        self.discarded.append((task, with_log))
+
     def log(self, task: str, cursor: str | None = None) -> LogPage:
-        return LogPage("", cursor)
+        return LogPage("" if cursor else self.logs.get(task, ""), "end")
 
 
 @pytest.fixture

@@ -216,6 +216,29 @@ class TestArtifacts:
         bucket = platform.settings["TRAINSHED_ARTIFACT_BUCKET"]
         return S3Artifacts(platform.server.client("s3"), bucket, part_bytes=5 << 20)
 
+    def test_what_may_expire_is_tagged(
+        self, store: S3Artifacts, platform: AwsPlatform, tmp_path: Path
+    ) -> None:
+        small, large = tmp_path / "small", tmp_path / "large"
+        small.write_bytes(b"x")
+        large.write_bytes(b"x" * (6 << 20))
+        tags = {}
+        for prefix in ("models/m-1/checkpoints/1/2", "models/m-1/1"):
+            for path in (small, large):
+                key = f"{prefix}/{path.name}"
+                store.put(key, path)
+                answer = platform.server.client("s3").get_object_tagging(
+                    Bucket=platform.settings["TRAINSHED_ARTIFACT_BUCKET"], Key=key
+                )
+                tags[key] = [(tag["Key"], tag["Value"]) for tag in answer["TagSet"]]
+        expiring = [("trainshed", "checkpoint")]
+        assert tags == {
+            "models/m-1/checkpoints/1/2/small": expiring,
+            "models/m-1/checkpoints/1/2/large": expiring,
+            "models/m-1/1/small": [],
+            "models/m-1/1/large": [],
+        }
+
     def test_an_upload_in_parts_that_fails_leaves_nothing(
         self, store: S3Artifacts, platform: AwsPlatform, tmp_path: Path
     ) -> None:

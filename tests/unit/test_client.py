@@ -187,12 +187,8 @@ class TestCancel:
         assert found is not None
         assert found.status is after
 
-    @pytest.mark.parametrize(
-        "status", [Status.CANCELLING, Status.COMPLETED, Status.FAILED, Status.CANCELLED]
-    )
-    def test_what_is_finished_or_being_cancelled(
-        self, engine: Engine, client: Client, status: Status
-    ) -> None:
+    @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
+    def test_what_is_finished(self, engine: Engine, client: Client, status: Status) -> None:
         record = put(engine, pending_record("cat"), status)
         with pytest.raises(WrongStatus, match=f"is {status}"):
             client.cancel("cat", NOW)
@@ -213,7 +209,7 @@ class TestRetry:
         self, engine: Engine, client: Client, catalogue: Catalogue, status: Status
     ) -> None:
         old = put(engine, pending_record("cat", priority=7, epochs=3), status)
-        model_id = client.retry("cat")
+        model_id = client.retry("cat", NOW)
         take_in(engine, catalogue, NOW)
         new = client.find(model_id)
         assert model_id != old.model_id
@@ -225,9 +221,11 @@ class TestRetry:
     @pytest.mark.parametrize(
         ("status", "advice"),
         [
-            (Status.PENDING, "It is not finished."),
-            (Status.IN_PROGRESS, "It is not finished."),
-            (Status.COMPLETED, "Submit it again"),
+            (Status.PENDING, "it waits for a slot, not for a retry"),
+            (Status.LAUNCHING, "cancel it first"),
+            (Status.IN_PROGRESS, "cancel it first"),
+            (Status.CANCELLING, "retry it when it is Cancelled"),
+            (Status.COMPLETED, "submit it again"),
         ],
     )
     def test_what_cannot_be_retried(
@@ -235,7 +233,7 @@ class TestRetry:
     ) -> None:
         put(engine, pending_record("cat"), status)
         with pytest.raises(WrongStatus, match=advice):
-            client.retry("cat")
+            client.retry("cat", NOW)
         assert engine.queue.depth() == 0
 
     def test_a_rejected_message_lies_in_the_dead_letters(
@@ -243,8 +241,10 @@ class TestRetry:
     ) -> None:
         record = rejected("{}", "33333333-3333-4333-8333-333333333333", "bad", NOW)
         engine.registry.put_new(record)
-        with pytest.raises(WrongStatus, match="dead letters"):
-            client.retry(record.model_id)
+        with pytest.raises(
+            WrongStatus, match="dead-letters redrive 33333333-3333-4333-8333-333333333333"
+        ):
+            client.retry(record.model_id, NOW)
 
 
 class TestWait:

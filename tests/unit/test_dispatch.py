@@ -10,9 +10,19 @@ from queue_consumer.dispatch import LAUNCH_HORIZON, fill_slots
 from queue_consumer.reconcile import reconcile
 from tests.building import NOW, FakeClock, pending_record, reserved
 from trainshed.engine import Engine
+from trainshed.errors import LaunchUncertain, Stale
 from trainshed.handoff import launch_of
 from trainshed.ports import Phase, TaskState
-from trainshed.record import Cause, Launch, ModelRecord, Status, cancel, claim, client_token
+from trainshed.record import (
+    Cause,
+    Launch,
+    ModelRecord,
+    Status,
+    cancel,
+    claim,
+    client_token,
+    note_doubt,
+)
 from trainshed.settings import Settings
 
 from .conftest import FakeLauncher
@@ -263,3 +273,35 @@ def test_a_model_cancelled_before_a_launch_that_is_refused_is_cancelled(
     reconcile(engine, settings, clock)
     after = now_of(engine, record)
     assert (after.status, after.holds_slot) == (Status.CANCELLED, False)
+
+
+def test_why_a_launch_is_uncertain_stands_in_the_record_once_until_it_is_not(
+    engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
+) -> None:
+    [record] = put(engine, "a")
+    launcher.uncertain = True
+    fill_slots(engine, settings, clock)
+    doubtful = now_of(engine, record)
+    assert doubtful.status is Status.LAUNCHING
+    assert doubtful.reason == str(LaunchUncertain())
+    assert doubtful.history[-1].text == f"attempt 1: {doubtful.reason}"
+    for _ in range(3):
+        reconcile(engine, settings, clock)
+    assert now_of(engine, record) == doubtful, "it does not grow while nothing changes"
+    launcher.uncertain = False
+    reconcile(engine, settings, clock)
+    after = now_of(engine, record)
+    assert (after.status, after.reason) == (Status.IN_PROGRESS, None)
+
+
+def test_a_doubt_that_comes_late_is_not_noted(
+    engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
+) -> None:
+    [record] = put(engine, "a")
+    fill_slots(engine, settings, clock)
+    with pytest.raises(Stale):
+        note_doubt(now_of(engine, record), 1, "late", NOW)
+    with pytest.raises(Stale):
+        note_doubt(reserved(record), 2, "of another attempt", NOW)
+    with pytest.raises(Stale):
+        note_doubt(record, 0, "of none", NOW)

@@ -15,7 +15,9 @@ import pytest
 
 from tests.building import launch_for, pending_record, wait_until
 from trainshed.errors import LaunchUncertain
+from trainshed.local import supervisor
 from trainshed.local.launcher import LocalLauncher
+from trainshed.local.oom import LATELY_SECONDS, OomKills
 from trainshed.ports import Phase, TaskState
 from trainshed.record import Cause, Launch
 
@@ -215,3 +217,68 @@ def test_a_task_id_that_is_none_is_no_path(tmp_path: Path) -> None:
     for task in ("../x", "", "A" * 64, "0" * 63, "0" * 64 + "\n"):
         with pytest.raises(ValueError, match="not the id of a local task"):
             launcher.find(task)
+
+
+V2 = "low 0\nhigh 7\nmax 7\noom 1\noom_kill {}\noom_group_kill 0\n"
+V1 = "oom_kill_disable 0\nunder_oom 0\noom_kill {}\n"
+
+
+@pytest.mark.parametrize("form", [V2, V1])
+def test_the_kernels_count_of_those_it_killed_for_memory(tmp_path: Path, form: str) -> None:
+    now = 100.0
+    file = tmp_path / "counts"
+    file.write_text(form.format(3))
+    kills = OomKills(file, clock=lambda: now)
+    assert not kills.lately(), "those were before"
+    file.write_text(form.format(4))
+    assert kills.lately()
+    now += LATELY_SECONDS
+    assert kills.lately()
+    now += 0.1
+    assert not kills.lately(), "that was another process"
+    file.unlink()
+    assert not kills.lately()
+
+
+def test_where_nothing_is_counted_nothing_is_said(tmp_path: Path) -> None:
+    assert not OomKills(tmp_path / "none").lately()
+    assert not OomKills().lately(), "whatever this machine has"
+
+
+@pytest.mark.parametrize(
+    ("counts", "ending", "is_stopped", "known"),
+    [
+        ("oom_kill 1", "os.kill(os.getpid(), 9)", False, True),
+        ("oom_kill 0", "os.kill(os.getpid(), 9)", False, False),
+        ("oom_kill 1", "sys.exit(1)", False, False),
+        ("oom_kill 1", "os.kill(os.getpid(), 9)", True, False),
+    ],
+)
+def test_a_training_that_the_kernel_killed_for_memory(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: str,
+    ending: str,
+    is_stopped: bool,
+    known: bool,
+) -> None:
+    counting = tmp_path / "counts"
+    counting.write_text("oom_kill 0")
+    monkeypatch.setattr(supervisor, "OomKills", lambda: OomKills(counting))
+    launch = launch_for(pending_record())
+    task = launch.token
+    folder = tmp_path / "tasks" / task
+    folder.mkdir(parents=True)
+    program = f"import os, sys, pathlib; pathlib.Path({str(counting)!r}).write_text({counts!r})"
+    command = [sys.executable, "-c", f"{program}; {ending}"]
+    (folder / "launch.json").write_text(json.dumps({"command": command, "environment": {}}))
+    if is_stopped:
+        (folder / "stop").write_text("cancelled")
+    with (folder / "lock").open("w") as lock:
+        outcome = supervisor._run(folder, 60.0, lock.fileno())
+    (folder / "started").touch()
+    (folder / "exit.json").write_text(json.dumps(outcome))
+    [state] = launcher_of(tmp_path, "").describe([task]).values()
+    assert state.phase is Phase.STOPPED
+    assert state.cause is (Cause.OUT_OF_MEMORY if known else None)
+    assert state.exit_code == (1 if "exit" in ending else 137)

@@ -111,6 +111,22 @@ def test_an_artifact_is_published_once(store: NotedArtifacts, output: Path, scra
     assert verify(store, "m-1", 1) == digest
 
 
+class RepeatedArtifacts(LocalArtifacts):
+    """Each write is made twice, as a client library makes it that has got no answer."""
+
+    def put(self, key: str, path: Path) -> None:
+        super().put(key, path)
+        super().put(key, path)
+
+
+def test_a_write_that_was_repeated_because_its_answer_was_lost_is_no_failure(
+    tmp_path: Path, output: Path
+) -> None:
+    store = RepeatedArtifacts(tmp_path / "store")
+    publish(store, output, "m-1", "toy", 1, NOW)
+    assert verify(store, "m-1", 1) == digest_of((output / "manifest.json").read_bytes())
+
+
 def delete(path: Path) -> None:
     path.unlink()
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from queue_consumer.reconcile import reconcile
 from queue_consumer.tick import Outcome, is_idle, tick
-from tests.building import NOW, FakeClock, pending_record, request_of
+from queue_consumer.verdict import judge
+from tests.building import NOW, FakeClock, pending_record, request_of, reserved
+from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
-from trainshed.handoff import EXIT_NOT_CLAIMED
+from trainshed.handoff import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_CLAIMED,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STORAGE_UNAVAILABLE,
+)
 from trainshed.manifest import publish
 from trainshed.ports import Phase, Report, TaskState
-from trainshed.record import Cause, ModelRecord, Status, artifact_prefix, cancel, claim, stop_for
-from trainshed.settings import Settings
+from trainshed.record import (
+    Cause,
+    ModelRecord,
+    Status,
+    artifact_prefix,
+    cancel,
+    checkpoints_prefix,
+    claim,
+    stop_for,
+)
+from trainshed.settings import AwsSettings, Settings
 
 from .conftest import FakeLauncher
 
@@ -131,7 +148,14 @@ def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
         (exited(7), Status.FAILED, Cause.TRAINING_ERROR, "exit code 7"),
         (exited(EXIT_NOT_CLAIMED), Status.FAILED, Cause.TRAINING_ERROR, "exit code 3"),
         (exited(137), Status.FAILED, Cause.TRAINING_ERROR, "SIGKILL"),
-        (exited(143), Status.FAILED, Cause.TRAINING_ERROR, "exit code 143"),
+        (exited(EXIT_INTERRUPTED), Status.PENDING, Cause.INTERRUPTION, "SIGTERM"),
+        (
+            exited(EXIT_STORAGE_UNAVAILABLE),
+            Status.PENDING,
+            Cause.STORAGE_UNAVAILABLE,
+            "Its storage could not be used",
+        ),
+        (exited(EXIT_OUT_OF_MEMORY), Status.FAILED, Cause.OUT_OF_MEMORY, "ran out of memory"),
         (exited(None), Status.PENDING, Cause.HOST_LOST, "without an exit code"),
         (
             TaskState(Phase.STOPPED, cause=Cause.HOST_LOST, reason="Its host is gone."),
@@ -155,7 +179,7 @@ def test_an_artifact_with_an_evil_manifest_fails_and_stops_nothing_else(
             TaskState(Phase.STOPPED, exit_code=137, cause=Cause.OUT_OF_MEMORY, reason="Too big."),
             Status.FAILED,
             Cause.OUT_OF_MEMORY,
-            "Too big.",
+            "(Too big)",
         ),
     ],
 )
@@ -176,6 +200,141 @@ def test_each_bad_end_has_its_verdict(
     assert words in (after.reason or "")
     assert not after.holds_slot
     assert engine.registry.slots_in_use() == 0
+
+
+OUT_OF_MEMORY = TaskState(
+    Phase.STOPPED, exit_code=137, cause=Cause.OUT_OF_MEMORY, reason="Container killed."
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "reason"),
+    [
+        (
+            exited(EXIT_OUT_OF_MEMORY),
+            "OutOfMemoryError: CUDA out of memory.",
+            "The training ran out of memory (OutOfMemoryError: CUDA out of memory). {advice}",
+        ),
+        (OUT_OF_MEMORY, None, "The training ran out of memory (Container killed). {advice}"),
+        (
+            exited(137),
+            None,
+            "The training was killed (SIGKILL), most often for lack of memory. {advice}",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("aws", "hyperparameters", "advice"),
+    [
+        (
+            AwsSettings(),
+            {"batch_size": 64},
+            "Ask for a batch_size below 64, or give it more `memory` in toy/model_type.json.",
+        ),
+        (AwsSettings(), {}, "Give it more `memory` in toy/model_type.json."),
+        (
+            None,
+            {},
+            (
+                "Give it more of this machine's memory:"
+                " a lower TRAINSHED_CAP trains fewer models at once."
+            ),
+        ),
+    ],
+)
+def test_a_death_for_lack_of_memory_says_what_to_set(
+    engine: Engine,
+    launcher: FakeLauncher,
+    settings: Settings,
+    state: TaskState,
+    failure: str | None,
+    reason: str,
+    aws: AwsSettings | None,
+    hyperparameters: dict[str, int],
+    advice: str,
+) -> None:
+    record = reserved(pending_record(hyperparameters=hyperparameters))
+    record = claim(record, 1, "t", NOW)
+    engine.registry.put_new(record)
+    if failure:
+        engine.registry.report(record.model_id, 1, Report(at=NOW, failure=failure))
+    stop(launcher, record, state)
+    judge(engine, replace(settings, aws=aws), record, state, NOW)
+    assert now_of(engine, record).reason == reason.format(advice=advice)
+
+
+def store_checkpoint(engine: Engine, record: ModelRecord, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"half of it")
+    checkpoints = Checkpoints(engine.artifacts, record.model_id)
+    checkpoints.put(Checkpoint(1, record.attempt), folder, "toy", NOW)
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled", "timeout", "spent"])
+def test_checkpoints_go_when_a_record_has_ended(
+    engine: Engine,
+    step: Callable[[], Outcome],
+    launcher: FakeLauncher,
+    clock: FakeClock,
+    tmp_path: Path,
+    end: str,
+) -> None:
+    record = start(engine, step, max_attempts=1, timeout_minutes=1)
+    other = start(engine, step, "dog")
+    for number, each in enumerate((record, other)):
+        store_checkpoint(engine, each, tmp_path / f"checkpoint-{number}")
+    match end:
+        case "completed":
+            publish_artifact(engine, record, tmp_path / "output")
+        case "cancelled":
+            engine.registry.amend(record.model_id, lambda r: cancel(r, NOW))
+        case "timeout":
+            clock.advance(minutes=1)
+            step()
+    code = {"completed": 0, "failed": 1}.get(end, EXIT_INTERRUPTED)
+    stop(launcher, record, exited(code))
+    step()
+    after = now_of(engine, record)
+    assert after.status.is_terminal
+    prefix = checkpoints_prefix(record.model_id)
+    assert engine.artifacts.keys(prefix) == []
+    assert len(engine.artifacts.keys(artifact_prefix(record.model_id, 1))) == (
+        2 if end == "completed" else 0
+    )
+    assert engine.artifacts.keys(checkpoints_prefix(other.model_id)) != []
+
+
+def test_checkpoints_stay_for_the_next_attempt(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, tmp_path: Path
+) -> None:
+    record = start(engine, step)
+    store_checkpoint(engine, record, tmp_path / "checkpoint")
+    stop(launcher, record, exited(EXIT_INTERRUPTED))
+    step()
+    assert now_of(engine, record).status is Status.PENDING
+    checkpoints = Checkpoints(engine.artifacts, record.model_id)
+    assert checkpoints.newest_first() == [Checkpoint(1, 1)]
+
+
+def test_checkpoints_that_cannot_be_taken_away_keep_no_record_from_its_end(
+    engine: Engine,
+    step: Callable[[], Outcome],
+    launcher: FakeLauncher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    record = start(engine, step)
+    store_checkpoint(engine, record, tmp_path / "checkpoint")
+
+    def delete(key: str) -> None:
+        raise StorageUnavailable("The disk is away.")
+
+    monkeypatch.setattr(engine.artifacts, "delete", delete)
+    stop(launcher, record, exited(1))
+    step()
+    assert now_of(engine, record).status is Status.FAILED
+    assert "its checkpoints stay behind: The disk is away." in caplog.text
 
 
 @pytest.mark.parametrize("code", [1, 137, EXIT_NOT_CLAIMED])
@@ -256,6 +415,24 @@ def test_a_missing_task_is_believed_only_after_15_minutes(
         "Nobody knows it.",
     )
     assert engine.registry.slots_in_use() == 0
+
+
+def test_a_task_that_was_launched_late_is_given_as_long_to_be_known(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    launcher.uncertain = True
+    request = request_of()
+    engine.queue.send(request.encode())
+    step()
+    clock.advance(minutes=40)
+    launcher.uncertain = False
+    step()
+    record = engine.registry.get(request.model_id)
+    assert record is not None
+    stop(launcher, record, MISSING)
+    assert step().ended == [], "it was started this very moment"
+    clock.advance(minutes=15)
+    assert [ended.cause for ended in step().ended] == [Cause.HOST_LOST]
 
 
 def test_a_task_that_was_missing_for_a_while_is_followed_on(
@@ -353,6 +530,38 @@ def test_the_time_counts_from_the_claim(
     clock.advance(minutes=1)
     step()
     assert launcher.stops == [(task, "timeout")]
+
+
+def test_each_attempt_has_the_whole_time(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    record = start(engine, step, timeout_minutes=10)
+    clock.advance(minutes=9)
+    stop(launcher, record, exited(EXIT_INTERRUPTED))
+    step()
+    clock.advance(seconds=30)
+    step()
+    second = now_of(engine, record)
+    assert second.attempt == 2
+    engine.registry.amend(record.model_id, lambda r: claim(r, 2, second.task or "", clock()))
+    clock.advance(minutes=9, seconds=59)
+    step()
+    assert launcher.stops == []
+    clock.advance(seconds=1)
+    step()
+    assert launcher.stops == [(second.task, "timeout")]
+
+
+def test_a_training_is_not_stopped_for_silence(
+    engine: Engine, step: Callable[[], Outcome], launcher: FakeLauncher, clock: FakeClock
+) -> None:
+    record = start(engine, step, timeout_minutes=1000)
+    engine.registry.report(record.model_id, 1, Report(at=clock(), epoch=1, epochs=9))
+    for _ in range(16):  # hours without a word of it
+        clock.advance(minutes=62)
+        step()
+    assert launcher.stops == []
+    assert now_of(engine, record) == record
 
 
 def test_a_training_that_never_claims_is_stopped_too(

@@ -19,10 +19,12 @@ from trainshed.record import (
     artifact_prefix,
     cancel,
     cancelled,
+    checkpoints_prefix,
     claim,
     client_token,
     complete,
     fail,
+    is_checkpoint,
     note_task,
     rejected,
     rejected_id,
@@ -259,7 +261,11 @@ def test_which_statuses_are_terminal() -> None:
 
 def test_which_causes_are_the_platforms() -> None:
     platform = {cause for cause in Cause if cause.is_platform}
-    assert platform == {Cause.START_FAILED, Cause.HOST_LOST, Cause.SPOT_INTERRUPTION}
+    assert platform == {
+        *(Cause.START_FAILED, Cause.HOST_LOST),
+        *(Cause.SPOT_INTERRUPTION, Cause.INTERRUPTION),
+        Cause.STORAGE_UNAVAILABLE,
+    }
 
 
 DESIGN = {
@@ -318,6 +324,28 @@ def test_whatever_happens_in_whatever_order_a_record_stays_sound(
     assert len(record.history) == record.version + 1
 
 
+def test_a_transition_that_forgot_its_guard_cannot_leave_the_table() -> None:
+    for state in records().values():
+        if state.status.is_terminal:
+            with pytest.raises(Stale):
+                state._moved(NOW, Status.PENDING, "a mistake")
+
+
 def test_the_errors_are_ours() -> None:
     assert issubclass(Stale, TrainshedError)
     assert issubclass(WrongStatus, TrainshedError)
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        (f"{checkpoints_prefix('m-1')}/1/2/state/weights", True),
+        (f"{checkpoints_prefix('m-1')}/1/2/manifest.json", True),
+        (f"{artifact_prefix('m-1', 1)}/manifest.json", False),
+        (f"{artifact_prefix('m-1', 1)}/checkpoints/1", False),
+        (checkpoints_prefix("m-1"), False),
+        ("elsewhere/m-1/checkpoints/1/2/file", False),
+    ],
+)
+def test_a_checkpoint_is_known_by_its_key(key: str, known: bool) -> None:
+    assert is_checkpoint(key) is known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.building import NOW, FakeClock, pending_record
 from training_image.__main__ import main
+from training_image.interruption import Interruption
 from training_image.run_training import NotClaimed, run_training
 from trainshed.engine import Engine
 from trainshed.errors import ArtifactExists
@@ -17,6 +19,7 @@ from trainshed.handoff import (
     EXIT_FAILED,
     EXIT_NOT_CLAIMED,
     EXIT_OK,
+    EXIT_OUT_OF_MEMORY,
     Assignment,
     launch_of,
 )
@@ -41,7 +44,7 @@ def start(engine: Engine, settings: Settings, **fields: Any) -> tuple[ModelRecor
 def run(engine: Engine, settings: Settings, environ: Mapping[str, str], task: str = TASK) -> None:
     assignment = Assignment.from_environment(environ)
     stores = (engine.artifacts, engine.datasets)
-    run_training(assignment, task, engine.registry, *stores, settings, FakeClock())
+    run_training(assignment, task, engine.registry, *stores, settings, FakeClock(), Interruption())
 
 
 @pytest.fixture
@@ -105,8 +108,9 @@ def test_of_two_containers_one_works(
     run(engine, settings, environ)
     with pytest.raises(NotClaimed, match="claimed by another container"):
         run(engine, settings, environ, task="u" * 64)
+    larger = json.dumps({**options, "bytes": 11})
     with pytest.raises(ArtifactExists):
-        run(engine, settings, environ)
+        run(engine, settings, {**environ, "TRAINSHED_HYPERPARAMETERS": larger})
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,7 @@ def test_of_two_containers_one_works(
     [
         ({}, EXIT_OK, None),
         ({"ending": "invalid data"}, EXIT_FAILED, "line 3 has no tag"),
+        ({"ending": "out of memory"}, EXIT_OUT_OF_MEMORY, "MemoryError: no room for it"),
         ({"ending": "error"}, EXIT_FAILED, "ArithmeticError: the loss is not a number"),
         ({"ending": "evil file"}, EXIT_FAILED, "a file named 'a file with spaces': rename it."),
     ],

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
+from model_types import builtin_folder
 from model_types.golden import Example, write_golden
 from trainshed.engine import open_artifacts
 from trainshed.manifest import MANIFEST_NAME, digest_of, publish
@@ -67,7 +71,7 @@ class Home:
     def environment(self) -> Mapping[str, str]:
         return {
             "TRAINSHED_HOME": str(self.path),
-            "TRAINSHED_MODEL_TYPES": str(MODEL_TYPES),
+            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, (MODEL_TYPES, builtin_folder()))),
             "TRAINSHED_ARTIFACT": PREFIX,
             "TRAINSHED_ARTIFACT_DIGEST": self.digest,
             "TRAINSHED_HOST": "127.0.0.1",
@@ -75,18 +79,32 @@ class Home:
         }
 
 
+def publish_echo(folder: Path, **options: object) -> Home:
+    """Publish an artifact into a new home below `folder`; takes what `write_artifact` takes."""
+    output = folder / "output"
+    write_artifact(output, **options)  # type: ignore[arg-type]
+    return publish_folder(output, folder, "echo")
+
+
+def publish_folder(output: Path, folder: Path, model_type: str) -> Home:
+    """Publish what a training left into a new home below `folder`."""
+    path = folder / "home"
+    store = open_artifacts(Settings.from_environment({"TRAINSHED_HOME": str(path)}))
+    publish(store, output, MODEL_ID, model_type, 1, CREATED_AT)
+    return Home(path, digest_of((output / MANIFEST_NAME).read_bytes()))
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """What the training of an `echo` model left."""
+    write_artifact(tmp_path / "artifact")
+    return tmp_path / "artifact"
+
+
 @pytest.fixture
 def publish_artifact(tmp_path: Path) -> Callable[..., Home]:
     """Publish an artifact into a new home folder; takes what `write_artifact` takes."""
-
-    def make(**options: object) -> Home:
-        output, path = tmp_path / "output", tmp_path / "home"
-        write_artifact(output, **options)  # type: ignore[arg-type]
-        store = open_artifacts(Settings.from_environment({"TRAINSHED_HOME": str(path)}))
-        publish(store, output, MODEL_ID, "echo", 1, CREATED_AT)
-        return Home(path, digest_of((output / MANIFEST_NAME).read_bytes()))
-
-    return make
+    return partial(publish_echo, tmp_path)
 
 
 @dataclass
@@ -114,19 +132,26 @@ class Server:
 
         wait_until(listening, "listening")
 
+    def wait_until_ready(self) -> None:
+        self.wait_until_listening()
+        wait_until(self.is_ready, "ready")
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE_SECONDS)
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers, and kill them at the end of the test where they still run."""
+@contextmanager
+def launching(folder: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts servers; those that still run in the end are killed."""
     servers: list[Server] = []
 
     def start(home: Home, **environment: str) -> Server:
         number = len(servers)
-        log, temporary = tmp_path / f"server-{number}.log", tmp_path / f"tmp-{number}"
+        log, temporary = folder / f"server-{number}.log", folder / f"tmp-{number}"
         temporary.mkdir()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRAINSHED_")}
         with log.open("wb") as output:
@@ -135,17 +160,26 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 env={**inherited, **home.environment, "TMPDIR": str(temporary), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=tmp_path,
+                cwd=folder,
                 start_new_session=True,
             )
         servers.append(Server(process, log, temporary))
         return servers[-1]
 
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            os.killpg(server.process.pid, signal.SIGKILL)
-            server.process.wait()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            if server.process.poll() is None:
+                os.killpg(server.process.pid, signal.SIGKILL)
+                server.process.wait()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers, and kill them at the end of the test where they still run."""
+    with launching(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture
@@ -154,8 +188,7 @@ def serve(launch: Callable[..., Server]) -> Callable[..., Server]:
 
     def start(home: Home, **environment: str) -> Server:
         server = launch(home, **environment)
-        server.wait_until_listening()
-        wait_until(server.is_ready, "ready")
+        server.wait_until_ready()
         return server
 
     return start

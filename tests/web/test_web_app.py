@@ -6,7 +6,7 @@ import asyncio
 import csv
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +41,17 @@ def describe(folder: Path) -> ServedModel:
 
 
 def make_app(
-    folder: Path, load: Callable[[], Predictor] | None = None, limits: Limits | None = None
+    folder: Path,
+    load: Callable[[], Predictor] | None = None,
+    limits: Limits | None = None,
+    api_keys: Sequence[str] = (),
 ) -> App:
     def load_echo() -> Predictor:
         return load_predictor("echo", [MODEL_TYPES]).load(folder)
 
     served = describe(folder)
-    return create_app(served, load or load_echo, limits or Limits(), Metrics(CollectorRegistry()))
+    metrics = Metrics(CollectorRegistry())
+    return create_app(served, load or load_echo, limits or Limits(), metrics, api_keys)
 
 
 @asynccontextmanager
@@ -69,12 +73,6 @@ async def started(app: App) -> AsyncIterator[httpx.AsyncClient]:
         while "loading" in (await client.get("/readyz")).text:
             await asyncio.sleep(0)
         yield client
-
-
-@pytest.fixture
-def artifact(tmp_path: Path) -> Path:
-    write_artifact(tmp_path / "artifact")
-    return tmp_path / "artifact"
 
 
 Ask = Callable[..., httpx.Response]
@@ -230,6 +228,34 @@ def test_a_full_queue_says_when_to_come_back(artifact: Path) -> None:
             for result in refused:
                 assert_problem(result, 503)
                 assert int(result.headers["Retry-After"]) >= 1
+
+    asyncio.run(main())
+
+
+def test_a_long_request_holds_up_long_ones_alone(artifact: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = Limits(short_bytes=8, max_long=2)
+        async with started(make_app(artifact, limits=limits)) as client:
+            held = asyncio.create_task(
+                client.post("/echo", headers=TEXT, content=f"hold {tmp_path}")
+            )
+            while not (tmp_path / "held").exists():
+                assert (await client.post("/echo", headers=TEXT, content="you")).status_code == 200
+            answer = await client.post("/echo", headers=TEXT, content="x" * 8)
+            assert answer.status_code == 200
+            waiting = asyncio.create_task(
+                client.post("/echo", headers=TEXT, content="fail over it")
+            )
+            await asyncio.sleep(0)
+            refused = await client.post("/echo", headers=TEXT, content="x" * 9)
+            assert "2 long requests" in assert_problem(refused, 503)
+            assert int(refused.headers["Retry-After"]) >= 1
+
+            (tmp_path / "go").touch()
+            assert (await held).status_code == 200
+            assert_problem(await waiting, 500)
+            answer = await client.post("/echo", headers=TEXT, content="x" * 9)
+            assert answer.status_code == 200
 
     asyncio.run(main())
 

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from .conftest import DEADLINE_SECONDS, MODEL_ID, Home, Server, wait_until
@@ -122,7 +121,7 @@ def test_several_workers_serve_and_their_metrics_add_up(
         assert metric(server, counted) == 30
         assert metric(server, "trainshed_inputs_total") == 30
 
-    [lost, *_] = psutil.Process(server.process.pid).children()
+    [lost, *_] = server.workers()
     lost.kill()
     wait_until(lambda: server.log.read_text().count(f"{MODEL_ID} is ready") == 4, "a replacement")
     wait_until(lambda: metric(server, "trainshed_ready_workers") == 3, "three ready workers")

@@ -26,11 +26,15 @@ def test_every_variable_is_read() -> None:
         "TRAINSHED_PORT": "80",
         "TRAINSHED_WORKERS": "3",
         "TRAINSHED_MAX_BODY_BYTES": "1000",
+        "TRAINSHED_CLIENT_SECONDS": "2.5",
         "TRAINSHED_MAX_BATCH": "16",
+        "TRAINSHED_API_KEY_SHA256": f"{'b' * 64},{'c' * 64}",
         "TRAINSHED_LOG_LEVEL": "debug",
     }
     settings = ServingSettings.from_environment(environ)
-    assert settings == ServingSettings("models/m/1", "a" * 64, "::1", 80, 3, 1000, 16, "debug")
+    assert settings == ServingSettings(
+        "models/m/1", "a" * 64, "::1", 80, 3, 1000, 2.5, 16, ("b" * 64, "c" * 64), "debug"
+    )
     assert settings.bind == "[::1]:80"
     assert {spec.metadata["variable"] for spec in fields(ServingSettings)} == environ.keys()
 
@@ -52,6 +56,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("TRAINSHED_PORT", "²"),
         ("TRAINSHED_WORKERS", "0"),
         ("TRAINSHED_MAX_BODY_BYTES", "1e6"),
+        ("TRAINSHED_CLIENT_SECONDS", "0"),
         ("TRAINSHED_MAX_BATCH", "0"),
         ("TRAINSHED_LOG_LEVEL", "chatty"),
     ],

@@ -14,10 +14,14 @@ from botocore.exceptions import ClientError
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import ArtifactExists
 from trainshed.manifest import check_key
-from trainshed.ports import ArtifactStore, FileEntry
+from trainshed.ports import ArtifactStore, FileEntry, StoredFile, Upload
+from trainshed.record import is_checkpoint
 
 PART_BYTES = 64 << 20
 """Larger files are uploaded in parts of this size."""
+
+CHECKPOINT_TAG = "trainshed=checkpoint"
+"""Terraform's lifecycle rule lets what has it expire, should it be left behind."""
 
 _CHUNK_BYTES = 1 << 20
 _ABSENT = ("404", "NoSuchKey")
@@ -79,11 +83,43 @@ class S3Artifacts(ArtifactStore):
         return FileEntry(size=head["ContentLength"], sha256=digest)
 
     def keys(self, prefix: str) -> list[str]:
+        return [file.key for file in self.files(prefix)]
+
+    def files(self, prefix: str) -> list[StoredFile]:
         with in_words(f"The bucket {self._bucket}"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=f"{check_key(prefix)}/"
             )
-            return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+            found = [
+                StoredFile(item["Key"], item["LastModified"])
+                for page in pages
+                for item in page.get("Contents", [])
+            ]
+        return sorted(found, key=lambda file: file.key)
+
+    def uploads(self) -> list[Upload]:
+        with in_words(f"The bucket {self._bucket}"):
+            pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
+            found = [
+                Upload(item["Key"], item["UploadId"], item["Initiated"])
+                for page in pages
+                for item in page.get("Uploads", [])
+            ]
+        return sorted(found, key=lambda upload: upload.key)
+
+    def abort(self, upload: Upload) -> None:
+        with in_words(f"The bucket {self._bucket}"):
+            try:
+                self._s3.abort_multipart_upload(
+                    Bucket=self._bucket, Key=upload.key, UploadId=upload.upload_id
+                )
+            except ClientError as error:
+                if error_code(error) != "NoSuchUpload":
+                    raise
+
+    def delete(self, key: str) -> None:
+        with in_words(f"The bucket {self._bucket}"):
+            self._s3.delete_object(Bucket=self._bucket, Key=check_key(key))
 
     def _put_whole(self, key: str, path: Path) -> None:
         with path.open("rb") as file, _taken():
@@ -93,11 +129,14 @@ class S3Artifacts(ArtifactStore):
                 Body=file,
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
+                **_tagging(key),
             )
 
     def _put_in_parts(self, key: str, path: Path) -> None:
         where = {"Bucket": self._bucket, "Key": key}
-        upload = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        upload = self._s3.create_multipart_upload(
+            **where, ChecksumAlgorithm="SHA256", **_tagging(key)
+        )["UploadId"]
         try:
             parts: list[dict[str, Any]] = []
             with path.open("rb") as file:
@@ -131,6 +170,10 @@ class S3Artifacts(ArtifactStore):
         for chunk in body.iter_chunks(_CHUNK_BYTES):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+def _tagging(key: str) -> dict[str, str]:
+    return {"Tagging": CHECKPOINT_TAG} if is_checkpoint(key) else {}
 
 
 class _Taken(Exception):

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import LaunchRefused, LaunchUncertain
-from trainshed.ports import Launcher, LogPage, Phase, TaskState
+from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
 from trainshed.record import Cause, Launch
 
 _logger = logging.getLogger(__name__)
@@ -130,6 +130,28 @@ class EcsLauncher(Launcher):
                 if error_code(error) != "InvalidParameterException":  # ECS knows it no more
                     raise
 
+    def tasks(self) -> list[Task]:
+        with in_words("ECS"):
+            pages = self._ecs.get_paginator("list_tasks").paginate(
+                cluster=self._placement.cluster, desiredStatus="RUNNING"
+            )
+            arns = [arn for page in pages for arn in page["taskArns"]]
+            answers = [
+                self._ecs.describe_tasks(cluster=self._placement.cluster, tasks=batch)
+                for batch in _batches(arns)
+            ]
+        family = f"family:{self._placement.family_prefix}"
+        return [
+            _task(task)
+            for answer in answers
+            for task in answer["tasks"]
+            # A cluster holds other tasks too, such as those of services.
+            if task.get("group", "").startswith(family) and task["lastStatus"] != "STOPPED"
+        ]
+
+    def discard(self, task: str, with_log: bool) -> None:
+        """Nothing is left behind: ECS forgets, and CloudWatch deletes logs by their age."""
+
     def log(self, task: str, cursor: str | None = None) -> LogPage:
         stream = f"{CONTAINER}/{CONTAINER}/{task.rsplit('/', 1)[-1]}"
         while True:
@@ -178,6 +200,22 @@ class EcsLauncher(Launcher):
             ],
             "propagateTags": "TASK_DEFINITION",
         }
+
+
+def _task(task: dict[str, Any]) -> Task:
+    environment = {
+        entry["name"]: entry["value"]
+        for override in task.get("overrides", {}).get("containerOverrides", [])
+        for entry in override.get("environment", [])
+    }
+    return Task(
+        task=task["taskArn"],
+        # Whoever started it by hand has named no model: then no record follows it either.
+        model_id=environment.get("TRAINSHED_MODEL_ID", ""),
+        attempt=int(environment.get("TRAINSHED_ATTEMPT", 0)),
+        since=task["createdAt"],
+        running=True,
+    )
 
 
 def state_of(task: dict[str, Any]) -> TaskState:

@@ -2,7 +2,8 @@
 
 An item holds the record as JSON; its other attributes are there to find it by, and to compare:
 
-    model_id   the key; `#slots` is the item that counts them, `#report…` are reports
+    model_id   the key; `#slots` is the item that counts them (`used`) and its own changes
+               (`changes`), `#report…` are reports
     version    for the conditional write
     state      `pending` or `slot`, absent once the record is terminal, so that the index `by_state`
                (state, state_order) holds unfinished records only and never grows with history
@@ -24,7 +25,7 @@ from pydantic import ValidationError
 
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
-from trainshed.ports import Registry, Report, Waiting
+from trainshed.ports import Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
 
 REPORT_DAYS = 90
@@ -85,6 +86,48 @@ class DynamoRegistry(Registry):
         item = self._get(_SLOTS)
         return int(item["used"]) if item else 0
 
+    def count_slots(self) -> SlotCount:
+        # Over the table itself: an index may be late. A count during which no slot has changed
+        # hands is one of a single moment.
+        for _ in range(_TRIES):
+            before = self._get(_SLOTS)
+            held = sum(
+                page["Count"]
+                for page in self._pages(
+                    "scan",
+                    FilterExpression="#state = :state",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues={":state": {"S": _SLOT}},
+                    Select="COUNT",
+                    ConsistentRead=True,
+                )
+            )
+            if self._get(_SLOTS) == before:
+                used, changes = (int(before.get(key, 0)) for key in ("used", "changes"))
+                return SlotCount(used, held, changes)
+        raise Conflict("Slots change hands too often to be counted.")
+
+    def mend_slots(self, count: SlotCount) -> None:
+        with in_words("The registry"):
+            try:
+                self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key={"model_id": {"S": _SLOTS}},
+                    UpdateExpression="SET used = :held, changes = :next",
+                    ConditionExpression="changes = :changes OR attribute_not_exists(changes)",
+                    ExpressionAttributeValues=_serialized(
+                        {
+                            ":held": count.held,
+                            ":changes": count.changes,
+                            ":next": count.changes + 1,
+                        }
+                    ),
+                )
+            except ClientError as error:
+                if error_code(error) in _TAKEN:
+                    raise Conflict from None
+                raise
+
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         return self._records(
             limit,
@@ -93,6 +136,23 @@ class DynamoRegistry(Registry):
             FilterExpression="not_before <= :now",
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues={":state": {"S": _PENDING}, ":now": {"S": _moment(now)}},
+        )
+
+    def ahead_of(self, record: ModelRecord, now: datetime) -> int:
+        return sum(
+            page["Count"]
+            for page in self._pages(
+                IndexName="by_state",
+                KeyConditionExpression="#state = :state AND state_order < :order",
+                FilterExpression="not_before <= :now",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={
+                    ":state": {"S": _PENDING},
+                    ":order": {"S": _queue_order(record)},
+                    ":now": {"S": _moment(now)},
+                },
+                Select="COUNT",
+            )
         )
 
     def holding(self) -> list[ModelRecord]:
@@ -202,11 +262,12 @@ class DynamoRegistry(Registry):
         return _deserialized(answer.get("Item", {}))
 
     def _count_slot(self, change: int, cap: int | None) -> dict[str, Any]:
-        values = {":change": change, ":none": 0}
+        values = {":change": change, ":none": 0, ":one": 1}
         update: dict[str, Any] = {
             "TableName": self._table,
             "Key": {"model_id": {"S": _SLOTS}},
-            "UpdateExpression": "SET used = if_not_exists(used, :none) + :change",
+            "UpdateExpression": "SET used = if_not_exists(used, :none) + :change,"
+            " changes = if_not_exists(changes, :none) + :one",
         }
         if change > 0 and cap is not None:
             update["ConditionExpression"] = "attribute_not_exists(used) OR used < :cap"
@@ -239,9 +300,9 @@ class DynamoRegistry(Registry):
                     return records
         return records
 
-    def _pages(self, **query: Any) -> Iterator[Mapping[str, Any]]:
+    def _pages(self, how: str = "query", **query: Any) -> Iterator[Mapping[str, Any]]:
         with in_words("The registry"):
-            paginator = self._dynamodb.get_paginator("query")
+            paginator = self._dynamodb.get_paginator(how)
             yield from paginator.paginate(TableName=self._table, **query)
 
 
@@ -261,9 +322,14 @@ def _item(record: ModelRecord) -> dict[str, Any]:
         attributes["state_order"] = (
             _moment(record.launched_at or record.created_at)
             if record.holds_slot
-            else f"{9 - record.priority}#{_moment(record.created_at)}#{record.model_id}"
+            else _queue_order(record)
         )
     return _serialized(attributes)
+
+
+def _queue_order(record: ModelRecord) -> str:
+    """A text that sorts as records are launched."""
+    return f"{9 - record.priority}#{_moment(record.created_at)}#{record.model_id}"
 
 
 def _record(text: str) -> ModelRecord:

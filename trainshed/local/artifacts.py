@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trainshed.errors import ArtifactExists, StorageUnavailable
 from trainshed.local.files import sync_folder
 from trainshed.manifest import check_key, entry_of
-from trainshed.ports import ArtifactStore, FileEntry
+from trainshed.ports import ArtifactStore, FileEntry, StoredFile, Upload
 
 
 class LocalArtifacts(ArtifactStore):
@@ -41,7 +42,7 @@ class LocalArtifacts(ArtifactStore):
     def get(self, key: str, path: Path) -> None:
         source = self._path(key)
         with _in_words(source):
-            if source.is_file():
+            if _is_stored(source):
                 shutil.copyfile(source, path)
                 return
         raise FileNotFoundError(key)
@@ -49,14 +50,14 @@ class LocalArtifacts(ArtifactStore):
     def read(self, key: str) -> bytes:
         source = self._path(key)
         with _in_words(source):
-            if source.is_file():
+            if _is_stored(source):
                 return source.read_bytes()
         raise FileNotFoundError(key)
 
     def entry(self, key: str) -> FileEntry | None:
         path = self._path(key)
         with _in_words(path):
-            return entry_of(path) if path.is_file() else None
+            return entry_of(path) if _is_stored(path) else None
 
     def keys(self, prefix: str) -> list[str]:
         folder = self._path(prefix)
@@ -66,8 +67,43 @@ class LocalArtifacts(ArtifactStore):
             if path.is_file() and not path.name.startswith("~")
         )
 
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with _in_words(path):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+    def files(self, prefix: str) -> list[StoredFile]:
+        found = []
+        for key in self.keys(prefix):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                found.append(StoredFile(key, _written_at(self._folder / key)))
+        return found
+
+    def uploads(self) -> list[Upload]:
+        found = []
+        for path in sorted(self._folder.rglob("~*")):
+            with suppress(FileNotFoundError):  # ended meanwhile
+                place = path.relative_to(self._folder).as_posix()
+                found.append(Upload(place, path.name, _written_at(path)))
+        return found
+
+    def abort(self, upload: Upload) -> None:
+        path = self._folder / check_key(str(Path(upload.key).parent)) / upload.upload_id
+        with _in_words(path):
+            path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)
+
+
+def _written_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _is_stored(path: Path) -> bool:
+    """Whether it is a file of the store's own: what a link leads to is up to somebody else."""
+    return path.is_file() and not path.is_symlink()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._file = path.stat()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -73,6 +75,7 @@ class Database:
         Raises `StorageUnavailable` where SQLite cannot do its work.
         """
         with _in_words(self._path):
+            self._check_file()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -85,7 +88,13 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Reads that never wait for a writer."""
         with _in_words(self._path):
+            self._check_file()
             yield self._connection
+
+    def _check_file(self) -> None:
+        """SQLite goes on with a file that was deleted, and all that it writes is lost."""
+        if not (self._path.exists() and os.path.samestat(self._path.stat(), self._file)):
+            raise FileNotFoundError("it was deleted or replaced while it was in use")
 
 
 @contextmanager
@@ -98,7 +107,7 @@ def open_database(path: Path) -> Iterator[Database]:
         with _in_words(path):
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")  # what was answered is kept
-        database = Database(connection, path)
+            database = Database(connection, path)
         _ensure_schema(database)
         yield database
     finally:

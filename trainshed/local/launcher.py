@@ -10,16 +10,18 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trainshed.errors import LaunchUncertain, StorageUnavailable
 from trainshed.handoff import TASK_VARIABLE
 from trainshed.local.files import write_atomically
-from trainshed.ports import Launcher, LogPage, Phase, TaskState
+from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
 from trainshed.record import Cause, Launch
 
 LOG_PAGE_BYTES = 1 << 20
@@ -69,6 +71,8 @@ class LocalLauncher(Launcher):
             with suppress(OSError):
                 if (folder / "started").exists():
                     states[task] = _running(folder) or _stopped(folder)
+                elif self._folder.is_dir() and not folder.exists():
+                    states[task] = TaskState(Phase.MISSING, reason=f"{folder} is gone.")
         return states
 
     def stop(self, task: str, reason: str) -> None:
@@ -78,6 +82,25 @@ class LocalLauncher(Launcher):
                 write_atomically(folder / "stop", reason)
             except OSError as error:
                 raise StorageUnavailable(f"{folder} cannot be written: {error}.") from error
+
+    def tasks(self) -> list[Task]:
+        found = []
+        for folder in sorted(self._folder.glob("?" * 64)):
+            # A ValueError: its description is damaged, so it cannot be said whose it is.
+            with suppress(OSError, ValueError, KeyError):
+                found.append(_task(folder))
+        return found
+
+    def discard(self, task: str, with_log: bool) -> None:
+        folder = self._task_folder(task)
+        try:
+            with (folder / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # neither does it begin meanwhile
+                shutil.rmtree(folder if with_log else folder / "work")
+        except (BlockingIOError, FileNotFoundError):
+            return
+        except OSError as error:
+            raise StorageUnavailable(f"{folder} cannot be deleted: {error}.") from error
 
     def log(self, task: str, cursor: str | None = None) -> LogPage:
         start = int(cursor or 0)
@@ -150,6 +173,22 @@ def _running(folder: Path) -> TaskState | None:
     return None
 
 
+def _task(folder: Path) -> Task:
+    environment = json.loads((folder / "launch.json").read_text(encoding="utf-8"))["environment"]
+    started = (folder / "started").exists()
+    running = started and _running(folder) is not None
+    marks = [folder / name for name in ("launch.json", "started", "exit.json")]
+    last = max(mark.stat().st_mtime for mark in marks if mark.exists())
+    return Task(
+        task=folder.name,
+        model_id=environment["TRAINSHED_MODEL_ID"],
+        attempt=int(environment["TRAINSHED_ATTEMPT"]),
+        since=datetime.fromtimestamp(last, UTC),
+        running=running,
+        litter=not running and (not started or (folder / "work").exists()),
+    )
+
+
 def _stopped(folder: Path) -> TaskState:
     try:
         outcome = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
@@ -164,5 +203,12 @@ def _stopped(folder: Path) -> TaskState:
             Phase.STOPPED,
             cause=Cause.START_FAILED,
             reason=f"It did not start: {outcome['start_failed']}",
+        )
+    if outcome.get("out_of_memory"):
+        return TaskState(
+            Phase.STOPPED,
+            exit_code=outcome["exit_code"],
+            cause=Cause.OUT_OF_MEMORY,
+            reason="the kernel killed it",
         )
     return TaskState(Phase.STOPPED, exit_code=outcome["exit_code"])

@@ -33,7 +33,15 @@ class LocalQueue(Queue):
 
     def receive(self, limit: int) -> list[Message]:
         now = self._clock()
+        latest = now + self._visibility_seconds
+        with self._database.reading() as db:
+            # A consumer that has nothing to do keeps no writer waiting.
+            waits = "SELECT 1 FROM messages WHERE visible_at <= ? OR visible_at > ?"
+            if not db.execute(waits, (now, latest)).fetchone():
+                return []
         with self._database.transaction() as db:
+            # Nothing is hidden for longer than this: the clock was set back since.
+            db.execute("UPDATE messages SET visible_at = ? WHERE visible_at > ?", (now, latest))
             db.execute(
                 "INSERT INTO dead_letters (message_id, body, reason, died_at)"
                 " SELECT message_id, body, 'received ' || receives || ' times, never dealt with', ?"
@@ -48,7 +56,7 @@ class LocalQueue(Queue):
                 "UPDATE messages SET visible_at = ?, receives = receives + 1 WHERE message_id IN"
                 " (SELECT message_id FROM messages WHERE visible_at <= ? ORDER BY sent_at LIMIT ?)"
                 " RETURNING message_id, body, sent_at, receives",
-                (now + self._visibility_seconds, now, min(limit, MAX_BATCH)),
+                (latest, now, min(limit, MAX_BATCH)),
             ).fetchall()
         return [
             Message(message_id, body, _moment(sent_at), receives, receipt=message_id)

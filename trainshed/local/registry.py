@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.local.database import Database
-from trainshed.ports import Registry, Report, Waiting
+from trainshed.ports import Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
+
+# No retry is delayed for a day: the clock was set back since.
+_READY = "status = 'Pending' AND (not_before <= :now OR not_before > :now + 86400)"
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
 class LocalRegistry(Registry):
@@ -34,11 +39,12 @@ class LocalRegistry(Registry):
         return records[0] if records else None
 
     def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
+        limit = cap if new.holds_slot and not old.holds_slot else None
+        if limit is not None and self.slots_in_use() >= limit:
+            raise CapReached  # seen by reading, which keeps no writer waiting
         with self._database.transaction() as db:
-            if new.holds_slot and not old.holds_slot and cap is not None:
-                (used,) = db.execute("SELECT count(*) FROM models WHERE holds_slot = 1").fetchone()
-                if used >= cap:
-                    raise CapReached
+            if limit is not None and self.slots_in_use() >= limit:
+                raise CapReached
             cursor = db.execute(
                 "UPDATE models SET status = :status, version = :version, unfinished = :unfinished,"
                 " holds_slot = :holds_slot, not_before = :not_before, record = :record"
@@ -51,11 +57,29 @@ class LocalRegistry(Registry):
     def slots_in_use(self) -> int:
         return self._count("holds_slot = 1")
 
+    def count_slots(self) -> SlotCount:
+        used = self.slots_in_use()
+        return SlotCount(used, held=used, changes=0)
+
+    def mend_slots(self, count: SlotCount) -> None:
+        """There is nothing to mend: the records that hold a slot are the count."""
+
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         return self._select(
-            "WHERE status = 'Pending' AND not_before <= ?"
-            " ORDER BY priority DESC, created_at, model_id LIMIT ?",
-            (now.timestamp(), limit),
+            f"WHERE {_READY} ORDER BY priority DESC, created_at, model_id LIMIT :limit",
+            {"now": now.timestamp(), "limit": limit},
+        )
+
+    def ahead_of(self, record: ModelRecord, now: datetime) -> int:
+        return self._count(
+            f"{_READY}"
+            " AND (-priority, created_at, model_id) < (-:priority, :created_at, :model_id)",
+            {
+                "now": now.timestamp(),
+                "priority": record.priority,
+                "created_at": record.created_at.timestamp(),
+                "model_id": record.model_id,
+            },
         )
 
     def holding(self) -> list[ModelRecord]:
@@ -105,24 +129,30 @@ class LocalRegistry(Registry):
                     (model_id, attempt),
                 ).fetchone()
                 if row is not None:
-                    found[model_id, attempt] = Report.model_validate_json(row[0])
+                    found[model_id, attempt] = _parse(Report, row[0], model_id)
         return found
 
     def _select(self, rest: str, parameters: tuple[Any, ...] | dict[str, Any]) -> list[ModelRecord]:
         with self._database.reading() as db:
-            rows = db.execute(f"SELECT record FROM models {rest}", parameters).fetchall()  # noqa: S608
-        try:
-            return [ModelRecord.model_validate_json(row[0]) for row in rows]
-        except ValidationError as error:
-            raise StorageUnavailable(
-                f"A record cannot be read; another version of Trainshed wrote it: {error}"
-            ) from error
+            query = f"SELECT record, model_id FROM models {rest}"  # noqa: S608
+            rows = db.execute(query, parameters).fetchall()
+        return [_parse(ModelRecord, text, model_id) for text, model_id in rows]
 
-    def _count(self, condition: str) -> int:
+    def _count(self, condition: str, parameters: dict[str, Any] | None = None) -> int:
         with self._database.reading() as db:
             query = f"SELECT count(*) FROM models WHERE {condition}"  # noqa: S608
-            (count,) = db.execute(query).fetchone()
+            (count,) = db.execute(query, parameters or {}).fetchone()
         return int(count)
+
+
+def _parse(kind: type[_Kind], text: str, model_id: str) -> _Kind:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise StorageUnavailable(
+            f"The database's {kind.__name__} of {model_id} cannot be read:"
+            " it is damaged, or another version of Trainshed wrote it."
+        ) from error
 
 
 def _columns(record: ModelRecord) -> dict[str, object]:

@@ -29,6 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from trainshed.local.files import write_atomically
+from trainshed.local.oom import OomKills
 
 POLL_SECONDS = 0.1
 
@@ -38,7 +39,8 @@ def main(folder: Path, grace_seconds: float) -> int:
     started, starting = os.pipe()
     if os.fork() > 0:
         os.close(starting)
-        return 0 if os.read(started, 1) == b"1" else 1
+        with os.fdopen(started, "rb") as answer:
+            return 0 if answer.read(1) == b"1" else 1
     os.close(started)
     status = 1
     try:
@@ -85,12 +87,17 @@ def _run(folder: Path, grace_seconds: float, lock: int) -> dict[str, object]:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         traceback.print_exc()
         return {"exit_code": None, "start_failed": str(error) or type(error).__name__}
-    code = _wait(folder, training, grace_seconds)
+    oom_kills = OomKills()
+    code = _wait(folder, training, grace_seconds, oom_kills)
+    out_of_memory = (
+        code == -signal.SIGKILL and not (folder / "stop").exists() and oom_kills.lately()
+    )
     # What it left behind goes with it, as in a container; it would keep the lock.
     with suppress(ProcessLookupError):
         os.killpg(training.pid, signal.SIGKILL)
     # As containers have it: a signal's number above 128.
-    return {"exit_code": code if code >= 0 else 128 - code}
+    exit_code = code if code >= 0 else 128 - code
+    return {"exit_code": exit_code, "out_of_memory": out_of_memory}
 
 
 def _start(folder: Path, lock: int) -> subprocess.Popen[bytes]:
@@ -112,14 +119,18 @@ def _start(folder: Path, lock: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(folder: Path, training: subprocess.Popen[bytes], grace_seconds: float) -> int:
+def _wait(
+    folder: Path, training: subprocess.Popen[bytes], grace_seconds: float, oom_kills: OomKills
+) -> int:
     """Wait for the end, or bring it about when somebody asks for it."""
     kill_at = None
     while True:
         try:
             return training.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            if kill_at is None and (folder / "stop").exists():
+            oom_kills.look()
+            # A folder that is gone tells the launcher that there is no such task: then make it so.
+            if kill_at is None and ((folder / "stop").exists() or not folder.exists()):
                 kill_at = time.monotonic() + grace_seconds
                 os.killpg(training.pid, signal.SIGTERM)
             elif kill_at is not None and time.monotonic() >= kill_at:

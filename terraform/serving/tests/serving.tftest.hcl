@@ -190,16 +190,38 @@ run "public_with_a_key" {
   }
 
   assert {
-    condition     = aws_lb_listener.this.default_action[0].fixed_response[0].status_code == "401" && length(aws_lb_listener_rule.key) == 1
-    error_message = "Only who has the key should get through."
+    condition = {
+      for entry in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : entry.name => entry.value
+    }["TRAINSHED_API_KEY_SHA256"] == sha256("0123456789abcdef01234567")
+    error_message = "The servers should get the key's hash."
+  }
+
+  assert {
+    condition     = !strcontains(aws_ecs_task_definition.this.container_definitions, "0123456789abcdef01234567")
+    error_message = "The key itself should be nowhere."
+  }
+
+  assert {
+    condition     = aws_lb_listener.this.default_action[0].type == "forward"
+    error_message = "It is the servers who look at the key."
   }
 }
 
-run "a_key_that_the_load_balancer_would_take_for_a_pattern_is_refused" {
+run "too_short_a_key_is_refused" {
   command = plan
 
   variables {
-    api_key = "0123456789abcdef0123456*"
+    api_key = "0123456789abcdef0123456"
+  }
+
+  expect_failures = [var.api_key]
+}
+
+run "a_key_that_a_header_would_change_is_refused" {
+  command = plan
+
+  variables {
+    api_key = "0123456789abcdef01234567 "
   }
 
   expect_failures = [var.api_key]

@@ -10,9 +10,8 @@ import psutil
 import pytest
 
 from tests.building import wait_until
+from tests.flow.shed import PROCESS_SECONDS, Shed
 from trainshed.record import Cause, client_token
-
-from .shed import PROCESS_SECONDS, Shed
 
 
 def supervisor_of(shed: Shed, model_id: str, attempt: int = 1) -> psutil.Process:
@@ -92,11 +91,11 @@ def test_supervisors_killed_until_the_attempts_are_spent(shed: Shed, attempts: i
 
 
 def test_consumers_killed_again_and_again_at_whatever_they_do(shed: Shed) -> None:
-    names = [f"model-{number}" for number in range(6)]
+    names = [f"model-{number}" for number in range(4)]
     for name in names:
         shed.submit(name, seconds=0.1)
     chance = random.Random(7)  # the times are not the point: any will do
-    for _ in range(6):
+    for _ in range(4):
         consumer = shed.start("run", TRAINSHED_CAP="2")
         time.sleep(chance.uniform(0.3, 1.2))
         consumer.kill()

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.building import wait_until
-
-from .conftest import clear
-from .shed import PROCESS_SECONDS, Shed
+from tests.flow.conftest import clear
+from tests.flow.shed import PROCESS_SECONDS, Shed
 
 DISK_BYTES = 4 << 20
 
