@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the serving image and a training image per model type, with docker, podman or buildah.
+# Build the serving image, a training image per model type, and Airflow's with the DAG in it, with
+# docker, podman or buildah.
 #   scripts/build_images.sh
 #   scripts/build_images.sh --tag 0.1.1 --push --prefix "$ACCOUNT.dkr.ecr.$REGION.amazonaws.com/trainshed" serving
 #   scripts/build_images.sh --variant cuda training-ner
@@ -34,6 +35,7 @@ works() { "$1" version &>/dev/null; } # docker's also asks its daemon
 # Names of images have hyphens where a model type has underscores.
 images() {
     local requirements
+    echo airflow
     echo serving
     for requirements in model_types/*/requirements.txt; do
         requirements=${requirements#model_types/}
@@ -50,7 +52,7 @@ model_type_of() {
 name_of() {
     local default
     default=$(sed -n 's/^version *= *//p' setup.cfg)
-    if [[ $variant != cpu && $1 != serving ]]; then default+=-$variant; fi
+    if [[ $variant != cpu && $1 == training-* ]]; then default+=-$variant; fi
     echo "$prefix-$1:${tag:-$default}"
 }
 
@@ -108,15 +110,17 @@ built=()
 for image in "${wanted[@]}"; do
     name=$(name_of "$image")
     arguments=("${common[@]}" --tag "$name" --label "org.opencontainers.image.version=${name##*:}")
-    if [[ $image == serving ]]; then
-        arguments+=(--file serving_image/Dockerfile)
-    else
-        arguments+=(
-            --file training_image/Dockerfile
-            --build-arg "MODEL_TYPE=$(model_type_of "$image")"
-            --build-arg "VARIANT=$variant"
-        )
-    fi
+    case $image in
+        airflow) arguments+=(--file airflow/Dockerfile) ;;
+        serving) arguments+=(--file serving_image/Dockerfile) ;;
+        *)
+            arguments+=(
+                --file training_image/Dockerfile
+                --build-arg "MODEL_TYPE=$(model_type_of "$image")"
+                --build-arg "VARIANT=$variant"
+            )
+            ;;
+    esac
     echo "Building $name with $BUILDER …" >&2
     "$BUILDER" build "${arguments[@]}" "$@" . >&2 || fail "$name could not be built."
     built+=("$name")

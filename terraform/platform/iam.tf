@@ -205,7 +205,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "PullImages"
     actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = [for key, repository in aws_ecr_repository.this : repository.arn if key != "serving"]
+    resources = [for key, repository in aws_ecr_repository.this : repository.arn if startswith(key, "training-")]
   }
 
   statement {

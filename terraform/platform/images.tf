@@ -1,7 +1,7 @@
 locals {
   repositories = merge(
     { for name in keys(local.model_types) : "training-${local.hyphened[name]}" => "${var.name}-training-${local.hyphened[name]}" },
-    { serving = "${var.name}-serving" },
+    { airflow = "${var.name}-airflow", serving = "${var.name}-serving" },
   )
 }
 

@@ -30,3 +30,13 @@ data "aws_dynamodb_table_item" "record" { # an "empty result" means that there i
     }
   }
 }
+
+resource "aws_ssm_parameter" "served" {
+  #checkov:skip=CKV2_AWS_34:Names of things, no secret
+  #checkov:skip=CKV_AWS_337:Names of things, no secret
+  count = var.served_as == null ? 0 : 1
+
+  name  = "/${var.platform}/served/${var.served_as}"
+  type  = "String"
+  value = jsonencode({ artifact = local.artifact, digest = local.digest })
+}

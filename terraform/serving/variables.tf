@@ -47,6 +47,17 @@ variable "artifact_digest" {
   }
 }
 
+variable "served_as" {
+  description = "If given, this stack says under this name what it serves: the DAG of terraform/airflow compares a new model of that name with it. One stack can have a name."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.served_as == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}$", var.served_as))
+    error_message = "served_as must be a model's name: 1 to 63 lower-case letters, digits and hyphens."
+  }
+}
+
 variable "image_tag" {
   description = "The tag of the serving image."
   type        = string

@@ -79,6 +79,7 @@ def script(tmp_path: Path) -> Script:
 
 def test_there_is_an_image_for_each_model_type_that_can_be_trained(script: Script) -> None:
     assert script("--list").stdout.split() == [
+        "airflow",
         "serving",
         "training-image-classification",
         "training-ner",
@@ -94,8 +95,12 @@ def test_the_names_have_prefix_and_version(script: Script) -> None:
 
 
 def test_training_images_for_gpus_have_a_tag_of_their_own(script: Script) -> None:
-    done = script("--dry-run", "--variant", "cuda", "serving", "training-ner")
-    assert done.stdout.split() == ["trainshed-serving:1.2.3", "trainshed-training-ner:1.2.3-cuda"]
+    done = script("--dry-run", "--variant", "cuda", "airflow", "serving", "training-ner")
+    assert done.stdout.split() == [
+        "trainshed-airflow:1.2.3",
+        "trainshed-serving:1.2.3",
+        "trainshed-training-ner:1.2.3-cuda",
+    ]
 
 
 def test_a_tag_that_is_given_is_the_tag(script: Script) -> None:
@@ -108,18 +113,20 @@ def test_every_image_is_built_from_its_file(script: Script, builder: str) -> Non
     script.install(builder)
     done = script("--base", "python@sha256:1", "--platform", "linux/arm64")
     assert done.stdout.split() == [
+        "trainshed-airflow:1.2.3",
         "trainshed-serving:1.2.3",
         "trainshed-training-image-classification:1.2.3",
         "trainshed-training-ner:1.2.3",
     ]
-    serving, classification, ner = script.asked
+    airflow, serving, classification, ner = script.asked
     common = ["build", "--platform", "linux/arm64", "--build-arg", "BASE_IMAGE=python@sha256:1"]
     health_checks = [] if builder == "docker" else ["--format", "docker"]
-    for call, image in ((serving, "serving"), (ner, "training-ner")):
+    for call, image in ((airflow, "airflow"), (serving, "serving"), (ner, "training-ner")):
         assert call[: len(common) + 1] == [builder, *common]
         assert call[len(common) + 1 :][: len(health_checks)] == health_checks
         assert f"trainshed-{image}:1.2.3" in call
         assert call[-1] == "."
+    assert "airflow/Dockerfile" in airflow
     assert "serving_image/Dockerfile" in serving
     assert "training_image/Dockerfile" in ner
     assert "MODEL_TYPE=ner" in ner
@@ -175,7 +182,10 @@ def test_a_push_that_fails_is_told(script: Script) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["training-cats"], "there is no image training-cats. There are: serving training-image"),
+        (
+            ["training-cats"],
+            "there is no image training-cats. There are: airflow serving training-",
+        ),
         (["--variant", "gpu"], "the variant is cpu or cuda, not gpu."),
         (["--tag"], "--tag needs a value."),
         (["--squash"], "there is no option --squash."),

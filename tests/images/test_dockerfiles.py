@@ -14,12 +14,16 @@ import pytest
 
 from .containers import ROOT
 
-DOCKERFILES = sorted(ROOT.glob("*_image/Dockerfile"))
+ROOMS = sorted(ROOT.glob("*_image/Dockerfile"))
+DOCKERFILES = [ROOT / "airflow" / "Dockerfile", *ROOMS]
 VARIANTS = sorted(ROOT.glob("model_types/*/requirements-c*.txt"))
 
 each_dockerfile = pytest.mark.parametrize(
     "dockerfile", DOCKERFILES, ids=[path.parent.name for path in DOCKERFILES]
 )
+
+
+each_room = pytest.mark.parametrize("dockerfile", ROOMS, ids=[path.parent.name for path in ROOMS])
 
 
 def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
@@ -43,7 +47,7 @@ def last_stage(dockerfile: Path) -> dict[str, str]:
 
 
 def test_there_is_one_for_training_and_one_for_serving() -> None:
-    assert [path.parent.name for path in DOCKERFILES] == ["serving_image", "training_image"]
+    assert [path.parent.name for path in ROOMS] == ["serving_image", "training_image"]
 
 
 @each_dockerfile
@@ -63,7 +67,7 @@ def test_every_stage_stands_on_the_base_that_one_argument_names(dockerfile: Path
     assert bases == {"${BASE_IMAGE}"}
 
 
-@each_dockerfile
+@each_room
 def test_its_entry_point_gets_the_signals_itself(dockerfile: Path) -> None:
     room = dockerfile.parent.name
     stage = last_stage(dockerfile)
@@ -94,7 +98,7 @@ def test_a_training_has_no_health_check() -> None:
     assert last_stage(ROOT / "training_image" / "Dockerfile")["HEALTHCHECK"] == "NONE"
 
 
-@each_dockerfile
+@each_room
 def test_the_extras_that_it_installs_are_there(dockerfile: Path) -> None:
     # pip itself only warns of an unknown one.
     setup = ConfigParser()

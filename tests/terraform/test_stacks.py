@@ -1,4 +1,4 @@
-"""Both stacks are formatted, valid and secure, and pass their own tests; nothing is applied."""
+"""All stacks are formatted, valid and secure, and pass their own tests; nothing is applied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from .terraform import STACKS, Workspace, required_tool
 
-NAMES = ("platform", "serving")
+NAMES = ("airflow", "platform", "serving")
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ run "every_model_type_has_a_task_definition_and_a_repository" {
   }
 
   assert {
-    condition     = toset([for repository in aws_ecr_repository.this : repository.name]) == toset(["trainshed-serving", "trainshed-training-plain", "trainshed-training-with-choices"])
+    condition     = toset([for repository in aws_ecr_repository.this : repository.name]) == toset(["trainshed-airflow", "trainshed-serving", "trainshed-training-plain", "trainshed-training-with-choices"])
     error_message = "There should be a repository per image."
   }
 

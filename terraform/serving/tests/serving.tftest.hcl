@@ -75,6 +75,11 @@ run "a_completed_model_is_served_by_its_digest" {
   }
 
   assert {
+    condition     = length(aws_ssm_parameter.served) == 0
+    error_message = "Nothing should be said that nobody asked for."
+  }
+
+  assert {
     condition     = aws_lb_listener.this.port == 8080 && aws_lb_listener.this.default_action[0].type == "forward"
     error_message = "It should answer on 8080."
   }
@@ -270,4 +275,32 @@ run "another_model_beside_it" {
     condition     = aws_lb.this.name != run.one_model.service && output.service != run.one_model.service
     error_message = "Two models should not share a name."
   }
+}
+
+run "what_is_served_is_said_where_that_is_wanted" {
+  command = plan
+
+  variables {
+    served_as = "my-model"
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.served[0].name == "/trainshed/served/my-model"
+    error_message = "The DAG looks there."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.served[0].value) == { artifact = "models/my-model-1/2", digest = "d1ge57" }
+    error_message = "It should say what is served."
+  }
+}
+
+run "only_a_models_name_can_be_served_as" {
+  command = plan
+
+  variables {
+    served_as = "My model"
+  }
+
+  expect_failures = [var.served_as]
 }
