@@ -54,12 +54,12 @@ def test_onnx_agrees_with_torch_on_every_picture_and_png_with_jpeg(tmp_path: Pat
 
 
 @pytest.mark.timeout(1800)
-def test_the_defaults_reach_three_fifths(
+def test_a_fifth_of_the_default_training_learns(
     defaults: Any, tmp_path: Path, how_many: Callable[[int, int], int]
 ) -> None:
-    epochs = how_many(0, defaults["epochs"])
+    epochs = how_many(0, defaults["epochs"] // 5)
     if not epochs:
-        pytest.skip("takes minutes: with --proof only")
+        pytest.skip("takes a minute: with --proof only")
     values = {name: field["default"] for name, field in defaults["hyperparameters"].items()}
     job = TrainingJob(CIFAR10, tmp_path, epochs, values, report=lambda _: None)
     load_trainer("image_classification", FOLDERS).train(job)
@@ -68,4 +68,4 @@ def test_the_defaults_reach_three_fifths(
     curve = [float(row["dev_score"]) for row in rows]
     seconds = sum(float(row["seconds"]) for row in rows)
     sys.stdout.write(f"accuracy on val.zip per epoch: {curve}; {seconds:.0f} s\n")
-    assert curve[-1] >= 0.6
+    assert curve[-1] >= 0.4, "chance gives 0.1, and the whole training 0.72"
