@@ -54,7 +54,11 @@ def examine(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
 
 
 def _tasks(engine: Engine, now: datetime) -> Iterator[Finding]:
-    for task in engine.launcher.tasks():
+    tasks = engine.launcher.tasks()
+    # An empty registry is the wrong one, or is being restored: then nothing is stopped or deleted.
+    trusted = bool(engine.registry.newest(1))
+    nothing = "nothing: there is no record at all; is this registry the right one?"
+    for task in tasks:
         if now - task.since < SETTLED or _is_followed(engine, task):
             continue
         name = f"attempt {task.attempt} of {task.model_id or 'nobody'}"
@@ -63,8 +67,8 @@ def _tasks(engine: Engine, now: datetime) -> Iterator[Finding]:
                 "task without a record",
                 task.task,
                 f"No record follows {name}, which has run for {between(task.since, now)}.",
-                "stops it",
-                _stopping(engine, task),
+                "stops it" if trusted else nothing,
+                _stopping(engine, task) if trusted else None,
             )
             continue
         is_unknown = engine.registry.get(task.model_id) is None
@@ -74,8 +78,10 @@ def _tasks(engine: Engine, now: datetime) -> Iterator[Finding]:
                 task.task,
                 f"{name} has been over for {between(task.since, now)}"
                 + (", and no record knows its model." if is_unknown else "."),
-                "deletes what it has left, with its log" if is_unknown else "keeps its log only",
-                _discarding(engine, task, is_unknown),
+                ("deletes what it has left, with its log" if is_unknown else "keeps its log only")
+                if trusted
+                else nothing,
+                _discarding(engine, task, is_unknown) if trusted else None,
             )
 
 
@@ -234,7 +240,7 @@ def _uploads(engine: Engine, now: datetime) -> Iterator[Finding]:
             f"An upload was begun {between(upload.begun_at, now)} ago and never ended; its attempt"
             " is over.",
             "deletes what has been uploaded",
-            _aborting(engine, upload),
+            _aborting(engine, upload, model_id, part),
         )
 
 
@@ -245,8 +251,10 @@ def _may_go_on(engine: Engine, model_id: str, part: str) -> bool:
     return part in (_CHECKPOINTS, str(record.attempt))
 
 
-def _aborting(engine: Engine, upload: Upload) -> Callable[[], str]:
+def _aborting(engine: Engine, upload: Upload, model_id: str, part: str) -> Callable[[], str]:
     def mend() -> str:
+        if _may_go_on(engine, model_id, part):
+            return "It may go on by now."
         engine.artifacts.abort(upload)
         return "It was deleted."
 

@@ -29,7 +29,7 @@ def completed(view: View) -> Explanation:
         serve = f"terraform -chdir=terraform/serving apply -var model_id={record.model_id}"
     else:
         serve = f"trainshed serve {record.model_id}"
-    ask = f"trainshed predict {record.model_id} TEXT"
+    ask = f"trainshed predict {record.model_id} TEXT, or --file and --media-type"
     return view.explained(says, advice=[f"To serve it: {serve}", f"To ask it: {ask}"])
 
 

@@ -12,7 +12,10 @@ installed=$environment/.installed
 [[ -f $installed && $(<"$installed") == "$versions" ]] && exit 0
 
 python=.venv/bin/python
-[[ -x $python ]] || python=python3
+if [[ ! -x $python ]]; then
+    echo "Error: run scripts/set-up.sh test first: it makes .venv, which this goes into." >&2
+    exit 1
+fi
 "$python" -m venv --clear "$environment"
 echo "Installing Airflow into $environment (once; a minute or two, and 450 MB) …" >&2
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \

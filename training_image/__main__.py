@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -92,4 +93,7 @@ def _now() -> datetime:
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    code = main(os.environ)
+    # What is done stays done, however long a framework takes to be torn down.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(code)

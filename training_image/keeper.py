@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from training_image.memory import is_out_of_memory
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.errors import ArtifactDamaged, TrainshedError
 from trainshed.handoff import Assignment
@@ -95,7 +96,9 @@ class Keeper:
             (folder / _STATE_FOLDER).mkdir()
             write(folder / _STATE_FOLDER)
             (folder / _TRAINING_FILE).write_text(json.dumps(asdict(self._training)))
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # torch has a RuntimeError for a full disk
+            if is_out_of_memory(error):
+                raise
             _logger.warning("The checkpoint of epoch %d cannot be kept: %s", epoch, error)
             shutil.rmtree(folder)
             return
@@ -114,7 +117,7 @@ class Keeper:
         checkpoint = Checkpoint(epoch, self._attempt)
         try:
             self._checkpoints.put(checkpoint, folder, self._training.model_type, self._clock())
-        except TrainshedError as error:
+        except (TrainshedError, OSError) as error:
             _logger.warning("The checkpoint of epoch %d was not uploaded: %s", epoch, error)
         else:
             seconds = time.monotonic() - begun

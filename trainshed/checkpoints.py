@@ -19,13 +19,11 @@ from trainshed.record import checkpoints_prefix
 _logger = logging.getLogger(__name__)
 
 KEPT = 2
-"""So many of the newest stay: should one be damaged, there is the one before it."""
+"""So many of the newest whole ones stay: should one be damaged, there is the one before it."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Checkpoint:
-    """The newest one is the greatest: no attempt repeats an epoch that it found a checkpoint of."""
-
     epoch: int
     """Epochs done."""
     attempt: int
@@ -41,13 +39,14 @@ class Checkpoints:
         self._prefix = checkpoints_prefix(model_id)
 
     def newest_first(self) -> list[Checkpoint]:
-        """All that there is anything of, the half-written ones too."""
+        """All that there is anything of, the half-written ones too. The latest attempt's go first,
+        whatever their epochs: it may have begun anew."""
         found = set()
         for key in self._store.keys(self._prefix):
             match key.removeprefix(f"{self._prefix}/").split("/"):
                 case [attempt, epoch, _, *_] if attempt.isdecimal() and epoch.isdecimal():
                     found.add(Checkpoint(int(epoch), int(attempt)))
-        return sorted(found, reverse=True)
+        return sorted(found, key=lambda each: (each.attempt, each.epoch), reverse=True)
 
     def put(self, checkpoint: Checkpoint, folder: Path, model_type: str, now: datetime) -> None:
         """Store the files of `folder`; then the old ones go.
@@ -61,8 +60,12 @@ class Checkpoints:
         publish_below(
             self._store, prefix, folder, self._model_id, model_type, checkpoint.attempt, now
         )
-        for old in self.newest_first()[KEPT:]:
-            self._delete(self._below(old))
+        whole = 0
+        for found in self.newest_first():
+            if whole == KEPT:
+                self._delete(self._below(found))
+            elif self._store.entry(f"{self._below(found)}/{MANIFEST_NAME}") is not None:
+                whole += 1
 
     def fetch(self, checkpoint: Checkpoint, folder: Path) -> None:
         """Copy its files into `folder`, verified. Raises `ArtifactDamaged`, naming the file."""

@@ -248,6 +248,18 @@ def test_a_task_that_no_record_follows_is_stopped(bench: Bench, engine: Engine, 
     wait_until(lambda: phase("mine") is Phase.STOPPED, "the test is over")
 
 
+def test_no_task_is_stopped_where_there_is_no_record_at_all(bench: Bench, engine: Engine) -> None:
+    launcher = bench.launcher("import time; time.sleep(600)")
+    task = launcher.launch(launch_for(pending_record("stray")))
+    engine = replace(engine, launcher=launcher)
+    wait_until(lambda: bool(launcher.describe([task])), "it runs")
+    [finding] = examine(engine, Settings(cap=2), datetime.now(UTC) + LATER)
+    assert finding.mend is None
+    assert "is this registry the right one?" in finding.remedy
+    launcher.stop(task, "the test is over")
+    wait_until(lambda: launcher.describe([task])[task].phase is Phase.STOPPED, "it stops")
+
+
 def test_a_record_that_has_no_task_is_the_consumers(engine: Engine, look: Look) -> None:
     record = put(engine, pending_record())
     engine.registry.amend(

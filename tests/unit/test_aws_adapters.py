@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from tests.aws_platform import AwsHost, AwsPlatform, make_platform
@@ -18,6 +19,7 @@ from trainshed.aws.datasets import S3Datasets
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
 from trainshed.errors import (
+    ArtifactExists,
     CapReached,
     InvalidRequest,
     StorageUnavailable,
@@ -253,6 +255,18 @@ class TestArtifacts:
         assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
         store.put("models/a", path)
 
+    def test_an_upload_in_parts_that_had_ended_already_is_one_that_exists(
+        self, store: S3Artifacts, platform: AwsPlatform, tmp_path: Path
+    ) -> None:
+        """Its answer got lost, and it was sent again: now the key is taken, the upload is gone."""
+        path = tmp_path / "large"
+        path.write_bytes(b"x" * (6 << 20))
+        twice = _EndingTwice(platform.server.client("s3"))
+        bucket = platform.settings["TRAINSHED_ARTIFACT_BUCKET"]
+        with pytest.raises(ArtifactExists):
+            S3Artifacts(twice, bucket, part_bytes=5 << 20).put("models/a", path)
+        assert store.keys("models") == ["models/a"]
+
     def test_an_upload_in_parts_ends_only_if_its_key_is_free(
         self, platform: AwsPlatform, tmp_path: Path
     ) -> None:
@@ -302,6 +316,23 @@ class _Breaking:
 
     def _fail(self, **_: Any) -> None:
         raise ConnectionError
+
+
+class _EndingTwice:
+    """A client that ends an upload, and then hears from S3 that there is none."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def complete_multipart_upload(self, **given: Any) -> None:
+        self._client.complete_multipart_upload(**given)
+        raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "CompleteMultipartUpload")
+
+    def abort_multipart_upload(self, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "AbortMultipartUpload")
 
 
 class TestDatasets:

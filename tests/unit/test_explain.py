@@ -286,7 +286,7 @@ def test_completed(engine: Engine, settings: Settings) -> None:
         f"Digest: {'d' * 64}",
         "--",
         f"To serve it: trainshed serve {CAT}",
-        f"To ask it: trainshed predict {CAT} TEXT",
+        f"To ask it: trainshed predict {CAT} TEXT, or --file and --media-type",
     ]
 
 

@@ -196,6 +196,17 @@ def test_a_training_that_is_started_between_a_look_and_the_lock_is_not_started_a
     assert not supervisor._is_first(tmp_path, lock=0)
 
 
+def test_what_never_began_leaves_nothing(tmp_path: Path, launch: Launch) -> None:
+    launcher = launcher_of(tmp_path, "")
+    folder = tmp_path / "tasks" / launch.token
+    folder.mkdir(parents=True)
+    (folder / "launch.json").write_text(json.dumps({"environment": launch.environment}))
+    [task] = launcher.tasks()
+    assert task.litter
+    launcher.discard(task.task, with_log=False)
+    assert launcher.tasks() == []
+
+
 def second_supervisor_of(folder: Path) -> psutil.Process | None:
     """The supervisor proper, which the process that the launcher started has left behind."""
     for process in psutil.Process().children(recursive=True):

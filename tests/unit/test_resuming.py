@@ -329,6 +329,26 @@ def test_without_a_whole_one_it_begins_anew(bench: Bench, home: Path) -> None:
     assert (second.began_with, second.trained) == ([None], [1, 2, 3, 4, 5])
 
 
+def test_one_that_began_anew_is_gone_on_from_too(bench: Bench, dataset: Path) -> None:
+    bench.interrupted_at(4, **EVERY_EPOCH)
+    (dataset / "train.txt").write_text("other words")
+    bench.interrupted_at(2, **EVERY_EPOCH)
+    third = Trainer()
+    bench.attempt(third)
+    assert (third.began_with, third.trained) == (["2"], [3, 4, 5])
+
+
+def test_a_half_written_one_takes_no_whole_ones_place(bench: Bench, home: Path) -> None:
+    bench.interrupted_at(3, **EVERY_EPOCH)
+    bench.stored(3, "manifest.json", home).unlink()
+    bench.interrupted_at(4, checkpoint_seconds=3600)
+    assert bench.checkpoints.newest_first() == [
+        Checkpoint(4, 2),
+        Checkpoint(3, 1),  # the half of it
+        Checkpoint(2, 1),
+    ]
+
+
 def test_another_models_checkpoint_is_none_of_this_one(bench: Bench, home: Path) -> None:
     bench.interrupted_at(3)
     mine = bench.stored(3, "manifest.json", home)
@@ -440,14 +460,18 @@ def test_an_upload_that_went_wrong_is_made_again(
     assert second.began_with == ["1"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "no room"), RuntimeError("PytorchStreamWriter failed writing file")],
+)
 def test_a_checkpoint_for_which_there_is_no_room_fails_no_training(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: Bench, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     class Full(Trainer):
         def write(self, folder: Path, epoch: int) -> None:
             super().write(folder, epoch)
             if epoch > 1:
-                raise OSError(errno.ENOSPC, "no room")
+                raise error
 
     trainer = Full(stop_at(3))
     with pytest.raises(Interrupted):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import ArtifactExists
@@ -25,7 +25,6 @@ CHECKPOINT_TAG = "trainshed=checkpoint"
 
 _CHUNK_BYTES = 1 << 20
 _ABSENT = ("404", "NoSuchKey")
-_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class S3Artifacts(ArtifactStore):
@@ -161,7 +160,9 @@ class S3Artifacts(ArtifactStore):
                     **where, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
                 )
         except BaseException:
-            self._s3.abort_multipart_upload(**where, UploadId=upload)
+            # What went wrong first counts; it may even have ended, and only its answer got lost.
+            with suppress(ClientError, BotoCoreError):
+                self._s3.abort_multipart_upload(**where, UploadId=upload)
             raise
 
     def _read_digest(self, key: str) -> str:
@@ -186,6 +187,7 @@ def _taken() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) in _TAKEN:
+        # Not ConditionalRequestConflict: there, nobody has written the key yet.
+        if error_code(error) == "PreconditionFailed":
             raise _Taken from error
         raise

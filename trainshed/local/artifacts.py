@@ -61,11 +61,12 @@ class LocalArtifacts(ArtifactStore):
 
     def keys(self, prefix: str) -> list[str]:
         folder = self._path(prefix)
-        return sorted(
-            path.relative_to(self._folder).as_posix()
-            for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith("~")
-        )
+        with _in_words(folder):
+            return sorted(
+                path.relative_to(self._folder).as_posix()
+                for path in folder.rglob("*")
+                if path.is_file() and not path.name.startswith("~")
+            )
 
     def delete(self, key: str) -> None:
         path = self._path(key)

@@ -96,7 +96,8 @@ class LocalLauncher(Launcher):
         try:
             with (folder / "lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # neither does it begin meanwhile
-                shutil.rmtree(folder if with_log else folder / "work")
+                began = (folder / "started").exists()
+                shutil.rmtree(folder / "work" if began and not with_log else folder)
         except (BlockingIOError, FileNotFoundError):
             return
         except OSError as error:
