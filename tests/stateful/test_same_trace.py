@@ -182,7 +182,7 @@ def test_every_engine_gives_the_same_trace(
     run_state_machine_as_test(
         These,
         settings=hypothesis.settings(
-            max_examples=how_many(6, 100),
+            max_examples=how_many(6, 30),
             stateful_step_count=how_many(25, 50),
             suppress_health_check=list(hypothesis.HealthCheck),
         ),
