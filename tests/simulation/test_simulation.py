@@ -16,11 +16,14 @@ from .invariants import Violation
 from .simulator import simulate
 
 
+def seeds(count: int) -> int:
+    """So many seeds, or as many as `TRAINSHED_SEEDS` says."""
+    return int(os.environ.get("TRAINSHED_SEEDS") or count)
+
+
 @pytest.fixture(scope="module")
 def chaos(how_many: Callable[[int, int], int]) -> Report:
-    """`TRAINSHED_SEEDS` says for how many seeds, else it is a few, or with --proof 10,000."""
-    seeds = int(os.environ.get("TRAINSHED_SEEDS") or how_many(200, 10_000))
-    return in_two_processes(run_chaos, seeds)
+    return in_two_processes(run_chaos, seeds(how_many(200, 10_000)))
 
 
 @pytest.mark.timeout(0)
@@ -88,7 +91,7 @@ def test_models_end_in_every_way_and_are_tried_again(chaos: Report) -> None:
 def test_events_that_are_shuffled_tripled_and_dropped_change_no_end(
     how_many: Callable[[int, int], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = in_two_processes(run_shuffled, how_many(100, 10_000))
+    report = in_two_processes(run_shuffled, seeds(how_many(100, 2_000)))
     alike = report.schedules - len(report.violations)
     with capsys.disabled():
         sys.stdout.write(f"\nthe same final state {alike} times of {report.schedules}\n")
@@ -97,11 +100,11 @@ def test_events_that_are_shuffled_tripled_and_dropped_change_no_end(
 
 
 def test_a_seed_gives_the_same_trace_byte_for_byte() -> None:
-    seeds = list(range(20, 30))
+    some = list(range(20, 30))
     program = (
         "import logging; logging.disable()\n"
         "from tests.simulation.simulator import simulate\n"
-        f"print('\\n'.join(simulate(seed).text for seed in {seeds}))"
+        f"print('\\n'.join(simulate(seed).text for seed in {some}))"
     )
     traces = {
         subprocess.run(
@@ -115,7 +118,7 @@ def test_a_seed_gives_the_same_trace_byte_for_byte() -> None:
         for hash_seed in ("1", "2")
     }
     [trace] = traces
-    assert trace == "\n".join(simulate(seed).text for seed in seeds) + "\n"
+    assert trace == "\n".join(simulate(seed).text for seed in some) + "\n"
     assert "registry.replace" in trace
 
 
