@@ -130,8 +130,15 @@ def test_the_buckets_are_private_versioned_and_encrypted(platform: Platform, buc
         "Deny",
         {"Bool": {"aws:SecureTransport": "false"}},
     )
-    [leftovers] = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
-    assert leftovers["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert [
+        rule["AbortIncompleteMultipartUpload"]
+        for rule in rules
+        if "AbortIncompleteMultipartUpload" in rule
+    ] == [{"DaysAfterInitiation": 7}]
+    expiring = [rule["Filter"]["Tag"] for rule in rules if "Days" in rule["Expiration"]]
+    keeps_checkpoints = bucket == "TRAINSHED_ARTIFACT_BUCKET"
+    assert expiring == [{"Key": "trainshed", "Value": "checkpoint"}] * keeps_checkpoints
 
 
 def test_every_minute_and_every_change_of_a_training_call_the_consumer(platform: Platform) -> None:
@@ -294,6 +301,7 @@ def test_a_training_starts_with_the_environment_of_its_definition(platform: Plat
     assert found["containerEnvironment"] == {
         "AWS_DEFAULT_REGION": "eu-west-1",
         "TRAINSHED_ALLOW_DOWNLOADS": "1",
+        "TRAINSHED_CHECKPOINT_SECONDS": "300",
         "TRAINSHED_ENGINE": "aws",
         **{name: environment[name] for name in shared},
         "TRAINSHED_MODEL_ID": "my-model",
