@@ -98,6 +98,8 @@ class Inputs:
     items: Sequence[Any]
     many: bool
     """Whether the answer is a list with one result per item, or the one result alone."""
+    long: bool = False
+    """Whether `predict` takes long, however short the body was."""
 
 
 class Predictor(Protocol):

@@ -61,6 +61,7 @@ def create_app(
         BodyReader(limits.short_bytes, limits.max_body_bytes, limits.max_long),
         short=make_batcher(),
         long=make_batcher(executor=thread),
+        thread=thread,
     )
     for path in served.paths:
         app.add_route(path, prediction)

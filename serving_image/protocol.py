@@ -51,7 +51,9 @@ class ServingProtocol(HttpToolsProtocol):
         connection = transport.get_extra_info("socket")
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux then closes what a client does not read
             connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._client_seconds * 1000)
+                socket.IPPROTO_TCP,
+                socket.TCP_USER_TIMEOUT,
+                max(1, min(int(self._client_seconds * 1000), 2**31 - 1)),
             )
         self._wait_for_client(self._client_seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 
 import falcon
 import falcon.asgi
@@ -23,8 +24,18 @@ Response = falcon.asgi.Response
 class Prediction:
     """POST an input, or a list of them, and get the model's answer."""
 
-    def __init__(self, model: Model, reader: BodyReader, *, short: Batcher, long: Batcher) -> None:
-        """`short` and `long` predict on what came in a short or a long body."""
+    def __init__(
+        self,
+        model: Model,
+        reader: BodyReader,
+        *,
+        short: Batcher,
+        long: Batcher,
+        thread: Executor,
+    ) -> None:
+        """`long` predicts on what came in a long body, which `thread` decodes, or takes long for
+        another reason; `short` on all else."""
+        self._thread = thread
         self._model = model
         self._reader = reader
         self._short = short
@@ -34,8 +45,13 @@ class Prediction:
         predictor = self._model.predictor
         kind = media_type(request, predictor.request_schemas)
         async with self._reader.read(request) as body:
-            inputs = predictor.decode(body, kind)
-            batcher = self._long if self._reader.is_long(body) else self._short
+            is_long = self._reader.is_long(body)
+            if is_long:
+                loop = asyncio.get_running_loop()
+                inputs = await loop.run_in_executor(self._thread, predictor.decode, body, kind)
+            else:
+                inputs = predictor.decode(body, kind)
+            batcher = self._long if is_long or inputs.long else self._short
             results = await _while_connected(request, batcher.submit(inputs.items))
         _answer(response, results if inputs.many else results[0])
 

@@ -77,4 +77,7 @@ def _file_name(head: Message) -> str | None:
     """None for a field that is no file; a file's name may be empty."""
     if head.get_param("filename", None, _DISPOSITION) is None:
         return None
-    return (head.get_filename("") or "")[:80]
+    try:
+        return (head.get_filename("") or "")[:80]
+    except ValueError:  # in a character set that cannot decode it
+        return ""

@@ -20,6 +20,8 @@ VOCABULARY = "vocabulary.json"
 
 _BATCH_SIZE = 32
 """Pictures that go through the network at once: bounds the memory of a request with many."""
+_FEW_PIXELS = 1 << 16
+"""More of them take long to decode, and a few bytes may hold millions."""
 
 _BINARY: Json = {"type": "string", "format": "binary"}
 _FORM: Json = {
@@ -90,7 +92,8 @@ class ImagePredictor:
             files = form.read_files(body, media_type)
             pictures = [_opened(file.content, file.media_type, file.where) for file in files]
         _check_pixels(pictures)
-        return Inputs(pictures, many=media_type not in MEDIA_TYPES)
+        pixels = sum(picture.pixels for picture in pictures)
+        return Inputs(pictures, media_type not in MEDIA_TYPES, long=pixels > _FEW_PIXELS)
 
     def predict(self, items: Sequence[Picture]) -> list[Json]:
         """`{"label": label, "score": its probability, "scores": {label: probability}}` for each

@@ -69,6 +69,12 @@ data "aws_iam_policy_document" "logs" {
     actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.tasks.arn}:*"]
   }
+
+  statement {
+    sid       = "FindTheLogGroup" # the log handler looks for it before it writes
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:*"]
+  }
 }
 
 resource "aws_iam_role" "execution" {

@@ -92,3 +92,10 @@ def test_as_many_files_and_fields_as_may_be_are_read() -> None:
 def test_a_damaged_form_is_the_bodys_fault() -> None:
     with pytest.raises(MalformedBody):
         read_files(part(b"x", NAMED), TYPE)
+
+
+@pytest.mark.parametrize("name", ["idna''%00%ff", "\"a%00b\"''%ff"])
+def test_a_name_that_cannot_be_decoded_is_left_out(name: str) -> None:
+    head = f"Content-Disposition: form-data; name=p; filename*={name}"
+    [file] = read_files(form(part(b"x", head)), TYPE)
+    assert (file.where, file.content) == ("File 1 ('')", b"x")
