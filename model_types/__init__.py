@@ -13,8 +13,9 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 Json = Any
 """What `json.loads` gives."""
@@ -55,6 +56,21 @@ class Progress:
     seconds_left: float | None
 
 
+@dataclass(frozen=True)
+class Example:
+    """An input with its right answer, as a person has said."""
+
+    media_type: str
+    body: bytes
+    """The input, as a request would bring it."""
+    expected: Json
+    """As `Correctable.answers` says."""
+
+
+def _count_nothing(_: int) -> None:
+    pass
+
+
 def _keep_no_checkpoint(epoch: int, write: Callable[[Path], None]) -> None:
     pass
 
@@ -77,6 +93,12 @@ class TrainingJob:
     hyperparameters: Mapping[str, str | int | float | bool]
     """A value for every hyperparameter that `model_type.json` names, types and bounds checked."""
     report: Callable[[Progress], None]
+    feedback: Sequence[Example] = ()
+    """Corrected examples, for the training part only: one whose input is in another part is left
+    out, and of several with one input the last counts."""
+    joined: Callable[[int], None] = _count_nothing
+    """A trainer that has been given feedback tells it how many examples of it joined the training
+    part."""
     allow_downloads: bool = False
     """Whether names of pretrained parts may be fetched from a hub; otherwise they must be paths."""
     checkpoint: Path | None = None
@@ -125,6 +147,35 @@ class Predictor(Protocol):
 
         A server calls it from two threads, one of them for long inputs.
         """
+
+
+class Answers(StrEnum):
+    """What kind of right answer a person can give."""
+
+    LABEL = "label"
+    """`{"label": "…"}`, one of the model's labels."""
+    SPANS = "spans"
+    """`{"spans": [{"start": …, "end": …, "label": "…"}, …]}`: pieces of the text, in characters
+    (code points), in order, none within another."""
+
+
+@runtime_checkable
+class Correctable(Predictor, Protocol):
+    """A predictor whose answers people can approve and correct. The model type says that its
+    trainer takes such examples with `"feedback": true` in `model_type.json`."""
+
+    @property
+    def answers(self) -> Answers: ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What a right answer may name."""
+
+    def expected(self, result: Json) -> Json:
+        """A result of `predict` as a right answer is written."""
+
+    def check(self, item: Any, expected: Json) -> None:
+        """Raise `InvalidInput` unless `expected` can be a right answer for this item."""
 
 
 class TrainModule(Protocol):

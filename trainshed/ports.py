@@ -7,7 +7,7 @@ primitives only. `tests/contract` holds every engine to all of it, the races inc
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -17,6 +17,7 @@ from typing import Annotated, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainshed.errors import Conflict, UnknownModel
+from trainshed.feedback import Feedback
 from trainshed.record import Cause, Launch, ModelRecord, Status
 
 
@@ -274,6 +275,19 @@ class ArtifactStore(Protocol):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Take a file away for good; nothing happens if there is none. Its key is free again."""
+
+
+class FeedbackStore(Protocol):
+    """What people say of a model's answers, by the model's name."""
+
+    @abstractmethod
+    def put(self, feedback: Sequence[Feedback]) -> list[bool]:
+        """Keep each under its id, and say of each whether it is new; one whose name has that id
+        already is left as it is. When this returns, all of them outlive a crash."""
+
+    @abstractmethod
+    def of(self, name: str) -> Iterator[Feedback]:
+        """All that was said of the models of a name, ordered by id, read as it is taken."""
 
 
 class DatasetStore(Protocol):

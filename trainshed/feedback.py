@@ -1,0 +1,55 @@
+"""Feedback: what a model was asked, what it answered, and what a person says to that."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainshed.request import NAME_PATTERN
+
+MAX_INPUT_BYTES = 128 * 1024
+"""Of what was asked. A row of a registry may have 400 KB with all else in it, and a picture is
+written there in base64."""
+
+
+class Verdict(StrEnum):
+    APPROVED = "approved"
+    CORRECTED = "corrected"
+
+
+class Feedback(BaseModel):
+    """One person's word on one answer. It is kept once, under the id that the person's program
+    gave it, so that sending it again does no harm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feedback_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """The name of the model, under which the feedback of all its trainings is kept together."""
+    model_id: str
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """The artifact that answered."""
+    model_type: str
+    at: datetime
+    """When it came."""
+    media_type: str
+    """Of the input: `text/plain`, or a picture's."""
+    input: str
+    """What was asked: a text as it is, all else in base64."""
+    answer: Any
+    """What the model said, as it said it."""
+    verdict: Verdict
+    expected: Any
+    """What is right, as the model type writes it (`model_types.Correctable`): of an approved answer
+    its own, else what the person has put in its place."""
+
+
+def name_of(model_id: str) -> str:
+    """The name in a modelId, which is name, hyphen, UUID. Raises `ValueError`."""
+    if not (match := re.fullmatch(r"(.+)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", model_id)):
+        raise ValueError(f"{model_id!r} is no modelId")
+    return match[1]
