@@ -269,7 +269,6 @@ def test_feedback_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None
 
 def test_a_model_that_has_learned_little_is_exported_as_it_is(tmp_path: Path) -> None:
     (output := tmp_path / "out").mkdir()
-    options = {**defaults(), "hidden_size": 64}
-    job = TrainingJob(make_data_set(tmp_path / "data", 60), output, 10, options, lambda _: None)
+    job = TrainingJob(make_data_set(tmp_path / "data", 60), output, 5, defaults(), lambda _: None)
     load_trainer("ner", FOLDERS).train(job)
     assert not list(replay(output, load_predictor("ner", FOLDERS).load(output)))
