@@ -119,3 +119,11 @@ def test_a_table_that_breaks_off_does_not_look_whole(home: Home, serve: Start) -
         response.read()
     connection.close()
     assert httpx.get(f"{server.url}/livez", timeout=DEADLINE_SECONDS).status_code == 200
+
+
+def test_a_server_that_was_told_so_takes_no_feedback(home: Home, serve: Start) -> None:
+    server = serve(home, TRAINSHED_TAKE_FEEDBACK="0")
+    assert httpx.get(server.url, timeout=DEADLINE_SECONDS).json()["feedback"] is False
+    answer = httpx.post(f"{server.url}/feedback", json={}, timeout=DEADLINE_SECONDS)
+    assert answer.status_code == 404
+    assert not (home.path / "trainshed.db").exists()
