@@ -16,14 +16,16 @@ import pytest
 
 import model_types
 from model_types import Progress, TrainingJob, UnusableCheckpoint
-from tests.building import NOW, FakeClock, pending_record
+from tests.building import NOW, FakeClock, feedback_of, pending_record
 from training_image.__main__ import main
 from training_image.interruption import Interrupted, Interruption
+from training_image.keeper import Training
 from training_image.memory import is_out_of_memory
 from training_image.run_training import run_training
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import StorageUnavailable
+from trainshed.feedback_file import write
 from trainshed.handoff import (
     EXIT_INTERRUPTED,
     EXIT_STORAGE_UNAVAILABLE,
@@ -356,6 +358,14 @@ def test_another_models_checkpoint_is_none_of_this_one(bench: Bench, home: Path)
     second = Trainer()
     bench.attempt(second)
     assert second.began_with == [None]
+
+
+def test_other_feedback_makes_another_training(bench: Bench, dataset: Path, tmp_path: Path) -> None:
+    assignment = Assignment.from_environment(bench.environ())
+    files = [write(tmp_path, [feedback_of(number=number)]) for number in (1, 2, 1)]
+    none, one, other, again = (Training.of(assignment, dataset, file) for file in (None, *files))
+    assert one == again
+    assert len({none.feedback, one.feedback, other.feedback}) == 3
 
 
 def test_a_checkpoint_of_other_data_is_refused(

@@ -74,7 +74,8 @@ def test_spans_that_no_model_can_mark_are_refused(
 DATA = DataSet(
     train=[Sentence(["Anna", "slept", "."], [(0, 1, "PER")]), Sentence(["Rome", "!"], [])],
     dev=[Sentence(["Rome", "did", "n't", "sleep", ".", "Bob", "did", "."], [(0, 1, "LOC")])],
-    test=[Sentence(["Hi", "."], [])],
+    # The last is two sentences to serving, cut elsewhere where no space is before the quote.
+    test=[Sentence(["Hi", "."], []), Sentence(["Go", "!", "”", "Bob", "went", "."], [])],
 )
 
 
@@ -103,6 +104,7 @@ def test_examples_join_the_training_part_and_are_counted() -> None:
         "Rome didn't  sleep.",
         "Bob did.",
         "Bob did. Hi.",
+        "Go!” Bob went.",
     ],
 )
 def test_what_is_in_dev_or_test_is_left_out(text: str) -> None:
