@@ -22,14 +22,14 @@ locals {
         }
         paths   = { digest = "$.detail.image-digest" }
         trigger = "{\"kind\":\"push\",\"repository\":\"${local.family_prefix}${replace(type, "_", "-")}\",\"digest\":<digest>}"
-        # The repository says the model type.
+        # The repository says the model type; one that the request gives as well is told of as a problem.
         requests = [for request in requests : merge(request, { model_type = type }, can(request.model_type) ? { "a model_type of its own" = true } : {})]
       }
     },
     {
       for key, requests in var.retrain_on_data : "data-${substr(sha256(key), 0, 8)}" => {
         source      = "retrain_on_data[${jsonencode(key)}]"
-        description = "A new object of data, see retrain_on_data"
+        description = substr("New data: ${key}", 0, 500)
         pattern = {
           source      = ["aws.s3"]
           detail-type = ["Object Created"]
@@ -50,7 +50,7 @@ locals {
 
   retrain_targets = merge([
     for rule, retrain in local.retrain : {
-      # Two of one name are a problem that is told of below.
+      # In lists, for two may have one name, which is told of as a problem.
       for request in retrain.requests : "${rule}/${try(tostring(request.name), "")}" => {
         rule  = rule
         paths = retrain.paths
