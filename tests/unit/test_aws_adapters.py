@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import boto3
@@ -13,13 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
-from tests.aws.ecs_stage import EcsStage
 from tests.aws_platform import AwsHost, AwsPlatform, make_platform
-from tests.building import NOW, launch_for, pending_record, reserved
-from tests.racing import race
+from tests.building import NOW, pending_record, reserved
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.datasets import S3Datasets
-from trainshed.aws.parts import AwsParts
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
 from trainshed.errors import (
@@ -29,9 +25,8 @@ from trainshed.errors import (
     StorageUnavailable,
     UnknownDataset,
 )
-from trainshed.ports import Launcher, Report
+from trainshed.ports import Report
 from trainshed.record import cancel
-from trainshed.settings import Settings
 
 
 def stubbed(service: str) -> Stubber:
@@ -416,54 +411,3 @@ class TestDatasets:
             s3.add_client_error(operation, code, http_status_code=403)
             with pytest.raises(UnknownDataset, match="may not be read here: copy it into"):
                 S3Datasets(s3.client, "bucket").fetch(f"s3://somebody-elses/{tail}", tmp_path)
-
-
-class TestLaunchOfAPushedImage:
-    """Beside its unit test: against tasks and task definitions that are kept."""
-
-    @pytest.fixture
-    def launcher(self, platform: AwsPlatform, monkeypatch: pytest.MonkeyPatch) -> Launcher:
-        platform.define_training("toy")
-        for name, value in platform.environment.items():
-            monkeypatch.setenv(name, value)
-        aws = Settings.from_environment(platform.environment).aws
-        assert aws is not None
-        return AwsParts(aws).launcher()
-
-    def test_at_once_or_again_it_is_one_task_that_runs_the_image(
-        self, platform: AwsPlatform, launcher: Launcher
-    ) -> None:
-        digest = f"sha256:{'a' * 64}"
-        launch = launch_for(pending_record()).model_copy(update={"image_digest": digest})
-
-        def run(_: int, start: Barrier) -> str:
-            start.wait()
-            return launcher.launch(launch)
-
-        [started] = set(race(5, run))
-        platform.define_training("toy")  # terraform has applied meanwhile
-        assert launcher.launch(launch) == started
-        [task] = EcsStage(platform.server).tasks(platform.name)
-        assert task["containerDefinition"]["image"] == f"toy@{digest}"
-        assert task["containerEnvironment"]["TRAINSHED_TABLE"] == platform.name
-        assert [found.task for found in launcher.tasks()] == [started]
-
-    def test_the_model_types_own_definition_stays_as_it_is(
-        self, platform: AwsPlatform, launcher: Launcher
-    ) -> None:
-        ecs, family = platform.server.client("ecs"), f"{platform.name}-training-toy"
-        before = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
-        launches = [
-            launch_for(pending_record(), attempt).model_copy(update={"image_digest": digest})
-            for attempt, digest in enumerate((f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", None), 1)
-        ]
-        for launch in (*launches, *launches):
-            launcher.launch(launch)
-        images = [
-            task["containerDefinition"]["image"]
-            for task in EcsStage(platform.server).tasks(platform.name)
-        ]
-        assert images == [f"toy@sha256:{'a' * 64}", f"toy@sha256:{'b' * 64}", "toy"]
-        assert ecs.describe_task_definition(taskDefinition=family)["taskDefinition"] == before
-        families = ecs.list_task_definition_families(familyPrefix=f"{family}_")["families"]
-        assert len(families) == 2
