@@ -27,7 +27,7 @@ from model_types import (
     UnusableCheckpoint,
     golden,
 )
-from model_types.image_classification import predict
+from model_types.image_classification import checkpoint, predict
 from model_types.image_classification.augment import augment
 from model_types.image_classification.dataset import read_parts
 from model_types.image_classification.evaluation import logits
@@ -223,6 +223,19 @@ def test_a_checkpoint_that_does_not_fit_is_told(
     with pytest.raises(UnusableCheckpoint, match="another shape"):
         train(wider)
     assert list(job.output.iterdir()) == []
+
+
+def test_a_first_epoch_whose_steps_were_all_skipped_can_be_gone_on_from(tmp_path: Path) -> None:
+    def parts() -> tuple[Network, torch.optim.AdamW, torch.amp.GradScaler]:
+        network = Network(labels=2, width=4)
+        return network, torch.optim.AdamW(network.parameters()), torch.amp.GradScaler(enabled=False)
+
+    network, optimizer, scaler = parts()
+    checkpoint.write(tmp_path, network, optimizer, scaler, [])
+    again, optimizer_again, scaler_again = parts()
+    assert checkpoint.restore(tmp_path, again, optimizer_again, scaler_again) == []
+    assert not optimizer_again.state
+    assert torch.equal(again.state_dict()["stem.0.weight"], network.state_dict()["stem.0.weight"])
 
 
 def test_nothing_of_a_checkpoint_is_pickled(small_job: Job, dataset: Path, tmp_path: Path) -> None:
