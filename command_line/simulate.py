@@ -25,16 +25,13 @@ if TYPE_CHECKING:
 _ALL_RECORDS = 1_000_000
 _AWS_TICK_SECONDS = 60.0
 """As the schedule in terraform/platform says; there the end of a task wakes the consumer too."""
-
+_MIN_TICK_SECONDS = 0.001
 
 _WAITS = ("MEDIAN WAIT", "P95 WAIT", "LONGEST WAIT")
 
 
 class _Finite(click.FloatRange):
-    """A number from 0 on that is not infinite."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0)
+    """Neither infinite nor no number, which `FloatRange` lets through."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -65,7 +62,10 @@ def _by_key(number: click.ParamType[Any]) -> Callable[..., list[tuple[str, Any]]
 @click.command()
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--since", type=click.DateTime(), help="Only what was asked for from then on, in UTC."
+    "--since",
+    type=click.DateTime(),
+    metavar="DATE[THH:MM:SS]",
+    help="Only what was asked for from then on, in UTC.",
 )
 @click.option(
     "--cap",
@@ -82,28 +82,30 @@ def _by_key(number: click.ParamType[Any]) -> Callable[..., list[tuple[str, Any]]
     callback=_by_key(click.IntRange(0, 9)),
     help="KEY is a model type, a name or a pattern of names, such as 'nightly-*'; repeatable.",
 )
-@click.option("--duration-factor", type=_Finite(), help="Let trainings take so many times as long.")
+@click.option(
+    "--duration-factor", type=_Finite(min=0), help="Let trainings take so many times as long."
+)
 @click.option(
     "--seconds",
     "lengths",
     multiple=True,
     metavar="KEY=N",
-    callback=_by_key(_Finite()),
+    callback=_by_key(_Finite(min=0)),
     help="Let those of KEY take so long, all attempts together; repeatable.",
 )
 @click.option(
     "--start-seconds",
-    type=_Finite(),
+    type=_Finite(min=0),
     default=0.0,
     show_default=True,
     help="What each attempt takes on top, to start up. Records have it in their durations.",
 )
 @click.option(
     "--tick-seconds",
-    type=click.FloatRange(0.001, 86400),
+    type=_Finite(_MIN_TICK_SECONDS, 86400),
     help="Between two ticks.  [default: TRAINSHED_TICK_SECONDS; 60 on aws]",
 )
-@click.option("--price", type=_Finite(), help="Of one slot, in dollars per hour.")
+@click.option("--price", type=_Finite(min=0), help="Of one slot, in dollars per hour.")
 @output_option
 def command(
     trace: Path | None,
@@ -124,7 +126,7 @@ def command(
     are replayed; those that were never launched are left out.
 
     It runs the consumer's own code on a virtual clock; nothing is queued, launched or written. It
-    does not know of time-outs, cancelled requests, or a consumer that was not running; hosts and
+    does not know of timeouts, cancelled requests, or a consumer that was not running; hosts and
     quotas are never short, and a training takes as long beside others as alone. An attempt that the
     platform has ended ends so again, after the same time.
     """
@@ -141,12 +143,12 @@ def command(
     for key, priority in priorities:
         trainings = with_priority(trainings, key, priority)
     on_aws = settings.aws is not None
+    if tick_seconds is None:
+        tick_seconds = _AWS_TICK_SECONDS if on_aws else settings.tick_seconds
     pace = Pace(
-        tick=timedelta(
-            seconds=tick_seconds or (_AWS_TICK_SECONDS if on_aws else settings.tick_seconds)
-        ),
+        tick=timedelta(seconds=max(tick_seconds, _MIN_TICK_SECONDS)),
         woken=on_aws,
-        start=timedelta(seconds=start_seconds),
+        start_seconds=start_seconds,
     )
     runs: list[tuple[int | None, Figures]] = [
         (cap, measure(replay(trainings, replace(settings, cap=cap), pace)))

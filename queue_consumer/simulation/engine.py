@@ -17,6 +17,7 @@ from itertools import count, islice
 from trainshed.errors import CapReached, Conflict
 from trainshed.handoff import EXIT_OK
 from trainshed.local.artifacts import LocalArtifacts
+from trainshed.local.queue import MAX_BATCH
 from trainshed.manifest import Manifest
 from trainshed.ports import (
     DeadLetter,
@@ -61,7 +62,8 @@ class SimulatedQueue(Queue):
         return message_id
 
     def receive(self, limit: int) -> list[Message]:
-        received = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        size = min(limit, MAX_BATCH, len(self._waiting))
+        received = [self._waiting.popleft() for _ in range(size)]
         self._in_flight.update((message.message_id, message) for message in received)
         return received
 

@@ -38,7 +38,7 @@ class Pace:
     """Between two of its ticks."""
     woken: bool
     """Whether the end of a task wakes it too, as on the `aws` engine."""
-    start: timedelta = timedelta(0)
+    start_seconds: float = 0.0
     """What each attempt takes beyond its seconds, before it trains."""
 
 
@@ -75,7 +75,7 @@ def _replay(
     launcher = SimulatedLauncher(
         clock,
         {
-            request.model_id: [pace.start.total_seconds() + each for each in training.seconds]
+            request.model_id: [pace.start_seconds + each for each in training.seconds]
             for request, training in zip(requests, asked, strict=True)
         },
         wakes.at if pace.woken else wakes.by_tick,

@@ -188,10 +188,11 @@ def _training(line: int, row: object) -> Training:
 
 
 def _sentence(problem: Any) -> str:
-    column = ".".join(map(str, problem["loc"]))
+    column = ".".join(map(str, problem["loc"])) or "row"
     match problem["type"]:
         case "extra_forbidden":
-            return f"{column}: unknown column; known are {', '.join(_Row.model_fields)}"
+            known = ", ".join(_Row.model_fields)
+            return f"{reprlib.repr(column)}: unknown column; known are {known}"
         case "missing":
             return f"{column}: required"
         case "string_pattern_mismatch":
