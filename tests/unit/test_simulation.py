@@ -150,7 +150,7 @@ def test_each_attempt_starts_up() -> None:
 
 
 def test_a_flood_is_taken_in_over_several_ticks_in_its_order() -> None:
-    trace = [asked(0, f"model-{number:03}", 0.5) for number in range(450)]
+    trace = [asked(0, f"model-{number:03}", 100) for number in range(450)]
     begins = [began for [(began, _)] in spans(simulated(trace, cap=1000)).values()]
     assert sorted(begins) == [0] * 200 + [1] * 200 + [2] * 50
 
