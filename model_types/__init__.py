@@ -2,7 +2,8 @@
 
 `train.py` defines `train(job: TrainingJob) -> None` and may import any framework.
 `predict.py` defines `load(folder: Path) -> Predictor` and imports what serving needs, no more.
-Both are found by the name of the folder; nothing is registered anywhere.
+Both are found by the name of the folder; nothing is registered anywhere. A third, `formats.py`, may
+say how examples with right answers are written as parts of a data set.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Example:
     """The input, as a request would bring it."""
     expected: Json
     """As `Correctable.answers` says."""
+    where: str = "An example"
+    """How messages name it."""
 
 
 def _count_nothing(_: int) -> None:
@@ -95,7 +98,8 @@ class TrainingJob:
     report: Callable[[Progress], None]
     feedback: Sequence[Example] = ()
     """Corrected examples, for the training part only: one whose input is in another part is left
-    out, and of several with one input the last counts."""
+    out, of several with one input the last counts, and it counts in place of what the data set says
+    of that input. A trainer raises `InvalidData` for one that cannot be learned from."""
     joined: Callable[[int], None] = _count_nothing
     """A trainer that has been given feedback tells it how many examples of it joined the training
     part."""
@@ -189,6 +193,12 @@ class PredictModule(Protocol):
         """Load an artifact's serving files from `folder`."""
 
 
+class FormatsModule(Protocol):
+    FORMATS: Mapping[str, Callable[[Example], str]]
+    """Name of a data set's format → what writes an example in it, so that all of them behind each
+    other are a data set of the model type. Raises `InvalidInput`."""
+
+
 def builtin_folder() -> Path:
     """The folder of the model types that come with Trainshed."""
     return Path(__file__).parent
@@ -204,6 +214,15 @@ def load_predictor(model_type: str, folders: Iterable[Path]) -> PredictModule:
     """Import `predict.py` of the model type, from the first of `folders` that has it. Raises
     `LookupError`."""
     return cast("PredictModule", _load(model_type, "predict", folders))
+
+
+def load_formats(
+    model_type: str, folders: Iterable[Path]
+) -> Mapping[str, Callable[[Example], str]]:
+    """`FORMATS` of the model type's `formats.py`, which few have. Raises `LookupError`."""
+    if not (find_folder(model_type, folders) / "formats.py").is_file():
+        return {}
+    return cast("FormatsModule", _load(model_type, "formats", folders)).FORMATS
 
 
 def find_folder(model_type: str, folders: Iterable[Path]) -> Path:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from trainshed.errors import InvalidFeedback
 from trainshed.request import NAME_PATTERN
+
+FEEDBACK_ID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 MAX_INPUT_BYTES = 128 * 1024
 """Of what was asked. A row of a registry may have 400 KB with all else in it, and a picture is
 written there in base64."""
+
+MAX_BYTES = 384 * 1024
+"""Of one feedback with all that is in it."""
 
 
 class Verdict(StrEnum):
@@ -27,14 +32,14 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    feedback_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    feedback_id: Annotated[str, Field(pattern=FEEDBACK_ID_PATTERN)]
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """The name of the model, under which the feedback of all its trainings is kept together."""
     model_id: str
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """The artifact that answered."""
     model_type: str
-    at: datetime
+    at: AwareDatetime
     """When it came."""
     media_type: str
     """Of the input: `text/plain`, or a picture's."""
@@ -46,6 +51,15 @@ class Feedback(BaseModel):
     expected: Any
     """What is right, as the model type writes it (`model_types.Correctable`): of an approved answer
     its own, else what the person has put in its place."""
+
+    def encode(self) -> str:
+        """JSON in one line, as it is kept. Raises `InvalidFeedback` if that is too long."""
+        text = self.model_dump_json()
+        if (size := len(text.encode())) > MAX_BYTES:
+            raise InvalidFeedback(
+                f"The feedback takes {size} bytes with the answer; at most {MAX_BYTES} are kept."
+            )
+        return text
 
 
 def name_of(model_id: str) -> str:

@@ -54,6 +54,9 @@ class AwsSettings:
         "TRAINSHED_DEAD_LETTER_QUEUE_URL", str, "the SQS queue of dead letters", ""
     )
     table: str = variable("TRAINSHED_TABLE", str, "the DynamoDB table of records", "")
+    feedback_table: str = variable(
+        "TRAINSHED_FEEDBACK_TABLE", str, "the DynamoDB table of feedback", ""
+    )
     artifact_bucket: str = variable(
         "TRAINSHED_ARTIFACT_BUCKET", str, "the S3 bucket of artifacts", ""
     )
@@ -170,6 +173,11 @@ class Settings:
         if settings.engine == "aws":
             return replace(settings, aws=read_environment(AwsSettings, environ))
         return settings
+
+    @property
+    def has_feedback_store(self) -> bool:
+        """Whether `open_feedback` has something to open: a server on aws may have no table."""
+        return self.aws is None or bool(self.aws.feedback_table)
 
     def read_catalogue(self) -> Catalogue:
         """The model types that may be asked for, as they are now. Raises `InvalidSettings`."""

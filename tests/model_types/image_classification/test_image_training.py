@@ -21,7 +21,10 @@ from PIL import Image
 
 from model_types import (
     FRAMEWORK_FOLDER,
+    Answers,
+    Correctable,
     InvalidData,
+    InvalidInput,
     Predictor,
     TrainingJob,
     UnusableCheckpoint,
@@ -36,7 +39,7 @@ from model_types.image_classification.network import Network
 from model_types.image_classification.picture import Picture
 from model_types.image_classification.train import train
 
-from .conftest import Trained, encode, pictures, write_zip
+from .conftest import Trained, encode, noise, pictures, write_zip
 
 Job = Callable[..., TrainingJob]
 
@@ -276,6 +279,19 @@ def test_the_sample_is_drawn_as_it_is_committed(sample: Path, tmp_path: Path) ->
         for one, other in zip(getattr(ours, part), getattr(drawn, part), strict=True):
             assert one.label == other.label
             assert np.array_equal(one.pixels, other.pixels)
+
+
+def test_answers_can_be_approved_and_corrected(predictor: Predictor) -> None:
+    assert isinstance(predictor, Correctable)
+    assert predictor.answers is Answers.LABEL
+    [picture] = predictor.decode(encode(noise(1)), "image/png").items
+    [answer] = predictor.predict([picture])
+    assert set(predictor.labels) == set(answer["scores"])
+    approved = predictor.expected(answer)
+    assert approved == {"label": answer["label"]}
+    predictor.check(picture, approved)
+    with pytest.raises(InvalidInput, match="'cat' is not known"):
+        predictor.check(picture, {"label": "cat"})
 
 
 def test_serving_loads_no_framework() -> None:

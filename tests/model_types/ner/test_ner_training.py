@@ -12,7 +12,17 @@ from typing import NamedTuple
 import pytest
 
 import model_types
-from model_types import InvalidData, Progress, TrainingJob, load_predictor, load_trainer
+from model_types import (
+    Answers,
+    Correctable,
+    Example,
+    InvalidData,
+    InvalidInput,
+    Progress,
+    TrainingJob,
+    load_predictor,
+    load_trainer,
+)
 from model_types.golden import agree, read_golden, replay
 from model_types.ner.predict import NerPredictor
 
@@ -228,3 +238,37 @@ def test_an_interrupted_training_leaves_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         load_trainer("ner", FOLDERS).train(job)
     assert list(output.iterdir()) == []
+
+
+def test_its_own_answers_can_be_approved_and_corrected(trained: Trained) -> None:
+    predictor = trained.predictor
+    assert isinstance(predictor, Correctable)
+    assert predictor.answers is Answers.SPANS
+    assert predictor.labels == ["LOC", "MISC", "ORG", "PER"]
+    texts = [example.body.decode() for example in read_golden(trained.folder)]
+    for text, answer in zip(texts, predictor.predict(texts), strict=True):
+        approved = predictor.expected(answer)
+        predictor.check(text, approved)
+        assert [text[span["start"] : span["end"]] for span in approved["spans"]] == [
+            entity["text"] for entity in answer
+        ]
+    for wrong in ({"start": 0, "end": 3, "label": "PER"}, {"start": 0, "end": 4, "label": "O"}):
+        with pytest.raises(InvalidInput):
+            predictor.check("Anna slept", {"spans": [wrong]})
+
+
+def test_feedback_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
+    spans = {"spans": [{"start": 0, "end": 3, "label": "PET"}]}
+    wrong = Example("text/plain", b"Rex barked.", spans, "Feedback 7")
+    told: list[int] = []
+    job = TrainingJob(SAMPLE, tmp_path, 1, defaults(), print, [wrong], told.append)
+    with pytest.raises(InvalidData, match="Feedback 7: The label 'PET' is not known"):
+        load_trainer("ner", FOLDERS).train(job)
+    assert (told, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_model_that_has_learned_little_is_exported_as_it_is(tmp_path: Path) -> None:
+    (output := tmp_path / "out").mkdir()
+    job = TrainingJob(make_data_set(tmp_path / "data", 60), output, 5, defaults(), lambda _: None)
+    load_trainer("ner", FOLDERS).train(job)
+    assert not list(replay(output, load_predictor("ner", FOLDERS).load(output)))
