@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from trainshed.errors import InvalidRequest, InvalidSettings, TrainshedError
+from trainshed.errors import InvalidRequest, InvalidSettings, InvalidTrace, TrainshedError
 
 _COMMANDS = {
     "submit": "Queue a training.",
@@ -23,6 +23,7 @@ _COMMANDS = {
     "predict": "Ask a Completed model, without a server.",
     "feedback": "What people said of models' answers: export it, import it.",
     "dead-letters": "Messages that could not be dealt with.",
+    "simulate": "Replay what was trained under another cap, and see the waits.",
     "doctor": "Find what is out of place, and mend it with --fix.",
 }
 """Name → short help. The command is `command` in the module of that name."""
@@ -55,7 +56,7 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except TrainshedError as error:
             # 2, as for a wrong option, for what was wrong before anything was done.
-            is_misuse = isinstance(error, InvalidRequest | InvalidSettings)
+            is_misuse = isinstance(error, InvalidRequest | InvalidSettings | InvalidTrace)
             raise (_Misuse if is_misuse else click.ClickException)(str(error)) from error
 
 

@@ -34,6 +34,7 @@ def _lines(record: ModelRecord, report: Report | None) -> list[str]:
         ("type", record.model_type),
         ("status", record.status),
         ("why", record.reason),
+        ("trigger", str(request.trigger) if request and request.trigger else None),
         ("progress", progress(report) if report and report.epochs else None),
         ("data set", (request.dataset or "the sample") if request else None),
         ("feedback", request.feedback if request else None),

@@ -46,10 +46,12 @@ class View:
     def explained(
         self, says: list[str], lines: list[str] | None = None, advice: list[str] | None = None
     ) -> Explanation:
+        request = self.record.request
+        trigger = [f"It was asked for by {request.trigger}."] if request and request.trigger else []
         return Explanation(
             self.record.model_id,
             self.record.status,
-            tuple(says),
+            (*trigger, *says),
             tuple(lines or ()),
             tuple(advice or ()),
         )

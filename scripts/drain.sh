@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Stop a platform's trainings, so that `terraform destroy` need not wait for them: turn off what
-# calls the consumer, stop every training's task, and wait until none is left. Nothing is deleted:
-# `terraform apply` turns the consumer on again, which then settles the stopped trainings' records.
+# calls the consumer, stop every training's task, and wait until none is left. The task definitions
+# that the consumer has made for pushed images go too, for terraform does not know them. Nothing else
+# is deleted: `terraform apply` turns the consumer on again, which then settles the stopped trainings'
+# records, and defines anew what it needs.
 #   scripts/drain.sh [terraform/platform]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -32,13 +34,20 @@ consumer = functions.get_function_configuration(FunctionName=outputs["consumer"]
 consumer_is_over = time.monotonic() + consumer["Timeout"]
 
 
+def pages(operation, **parameters):
+    return ecs.get_paginator(operation).paginate(**parameters)
+
 
 def running():
-    for family in outputs["training_families"]:
-        for page in ecs.get_paginator("list_tasks").paginate(
-            cluster=outputs["cluster"], family=family, desiredStatus="RUNNING"
-        ):
-            yield from page["taskArns"]
+    for page in pages("list_tasks", cluster=outputs["cluster"], desiredStatus="RUNNING"):
+        if not page["taskArns"]:
+            continue
+        answer = ecs.describe_tasks(cluster=outputs["cluster"], tasks=page["taskArns"])
+        for task in answer["tasks"]:
+            # A pushed image's family is its model type's, an underscore, and which image it is.
+            family = task.get("group", "").removeprefix("family:").split("_")[0]
+            if family in outputs["training_families"]:
+                yield task["taskArn"]
 
 
 asked = set()
@@ -56,5 +65,11 @@ while True:
     if not left and time.monotonic() >= consumer_is_over:
         break
     time.sleep(1)
+for family in outputs["training_families"]:
+    for page in pages("list_task_definition_families", familyPrefix=f"{family}_", status="ACTIVE"):
+        for pushed in page["families"]:
+            for found in pages("list_task_definitions", familyPrefix=pushed):
+                for definition in found["taskDefinitionArns"]:
+                    ecs.deregister_task_definition(taskDefinition=definition)
 print(f"Drained: {len(asked)} stopped, none left.")
 PY

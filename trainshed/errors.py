@@ -23,6 +23,10 @@ class InvalidRequest(TrainshedError):
     """The training request is invalid."""
 
 
+class InvalidTrace(TrainshedError):
+    """The trace of trainings cannot be replayed."""
+
+
 class UnknownModel(TrainshedError):
     """There is no such model."""
 

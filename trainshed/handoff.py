@@ -71,6 +71,7 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
     return Launch(
         token=client_token(record.model_id, attempt),
         model_type=request.model_type,
+        image_digest=request.image_digest,
         environment={
             "TRAINSHED_MODEL_ID": record.model_id,
             "TRAINSHED_MODEL_TYPE": request.model_type,

@@ -101,6 +101,8 @@ class Launch(_Frozen):
     """The client token: the same one with the same parameters gives the same task back."""
     model_type: str
     environment: dict[str, str]
+    image_digest: str | None = None
+    """As in the request."""
 
 
 class Event(_Frozen):
@@ -206,6 +208,7 @@ def client_token(model_id: str, attempt: int) -> str:
 def pending(request: TrainingRequest, sent_at: datetime, now: datetime) -> ModelRecord:
     """∅ → Pending. `request` has its defaults filled in; it was queued at `sent_at`, which is what
     its age is counted from."""
+    trigger = f", asked for by {request.trigger}" if request.trigger else ""
     return ModelRecord(
         model_id=request.model_id,
         name=request.name,
@@ -215,7 +218,7 @@ def pending(request: TrainingRequest, sent_at: datetime, now: datetime) -> Model
         priority=request.priority,
         created_at=sent_at,
         updated_at=now,
-        history=(Event(at=now, status=Status.PENDING, text="accepted from the queue"),),
+        history=(Event(at=now, status=Status.PENDING, text=f"accepted from the queue{trigger}"),),
     )
 
 

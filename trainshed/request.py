@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from trainshed.errors import InvalidRequest
 from trainshed.model_type import MODEL_TYPE_PATTERN, Catalogue, Value, lookup
+from trainshed.trigger import Push, Trigger, request_id_of
 
 MAX_BODY_BYTES = 4096
 
@@ -61,6 +62,8 @@ class TrainingRequest(BaseModel):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     timeout_minutes: Annotated[int, Field(ge=1, le=14 * 24 * 60)] = 24 * 60
     """How long one attempt may run."""
+    trigger: Trigger | None = None
+    """None: a user asked for it."""
     request_id: Annotated[str, AfterValidator(_canonical_uuid)] = Field(
         default_factory=lambda: str(uuid.uuid4())
     )
@@ -68,6 +71,12 @@ class TrainingRequest(BaseModel):
     @property
     def model_id(self) -> str:
         return f"{self.name}-{self.request_id}"
+
+    @property
+    def image_digest(self) -> str | None:
+        """The image to train in, `sha256:…` of the model type's own repository; None: the one that
+        the launcher has for the model type."""
+        return self.trigger.digest if isinstance(self.trigger, Push) else None
 
     def encode(self) -> str:
         """The message body. Raises `InvalidRequest` if it is too large for a queue."""
@@ -107,14 +116,17 @@ def build(**fields: Any) -> TrainingRequest:
 def decode(body: str, message_id: str, catalogue: Catalogue) -> TrainingRequest:
     """Read a message body, fill in the model type's defaults and check everything.
 
-    A body without a `request_id` takes the message's id, so that a redelivery finds its record.
-    Raises `InvalidRequest`.
+    A body without a `request_id` takes one from its trigger or, where it has none, the message's
+    id, so that a redelivery finds its record. Raises `InvalidRequest`.
     """
     document = _parse(check_size(body))
     if document.keys() & {"image", "embeddings"}:
         document = _from_first_generation(document, catalogue)
-    document.setdefault("request_id", message_id)
-    return build(**document).completed(catalogue)
+    request = build(**{"request_id": message_id, **document})
+    if request.trigger is not None and "request_id" not in document:
+        request_id = request_id_of(request.trigger, request.name)
+        request = request.model_copy(update={"request_id": request_id})
+    return request.completed(catalogue)
 
 
 def renewed(request: TrainingRequest) -> TrainingRequest:

@@ -10,7 +10,7 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:CloudTrail's data events tell who read what, where that is wanted
   #checkov:skip=CKV_AWS_144:An artifact can be trained again; another region is not worth double the cost
   #checkov:skip=CKV_AWS_145:S3's own key: a key of ours would protect the buckets from nobody outside of this account
-  #checkov:skip=CKV2_AWS_62:Nobody waits for objects: the registry says when an artifact is whole
+  #checkov:skip=CKV2_AWS_62:The registry says when an artifact is whole; EventBridge hears of new data where retrain_on_data asks for it
   #checkov:skip=CKV_AWS_21:Versioned below; checkov follows for_each to one bucket only
   #checkov:skip=CKV2_AWS_6:Blocked below; checkov follows for_each to one bucket only
   #checkov:skip=CKV2_AWS_61:Has a lifecycle below; checkov follows for_each to one bucket only

@@ -5,6 +5,8 @@ locals {
   artifacts   = aws_s3_bucket.this["artifacts"].arn
   checkpoints = "${local.artifacts}/models/*/checkpoints/*"
   datasets    = aws_s3_bucket.this["datasets"].arn
+
+  runs_pushed_images = length(var.retrain_on_push) > 0
 }
 
 data "aws_iam_policy_document" "assumed_by" {
@@ -78,7 +80,10 @@ data "aws_iam_policy_document" "consumer" {
     sid     = "LaunchTrainings"
     actions = ["ecs:RunTask"]
     resources = flatten([
-      for definition in aws_ecs_task_definition.training : [definition.arn_without_revision, "${definition.arn_without_revision}:*"]
+      for definition in aws_ecs_task_definition.training : concat(
+        [definition.arn_without_revision, "${definition.arn_without_revision}:*"],
+        local.runs_pushed_images ? ["${definition.arn_without_revision}_*"] : [],
+      )
     ])
 
     condition {
@@ -97,6 +102,51 @@ data "aws_iam_policy_document" "consumer" {
       test     = "StringEquals"
       variable = "ecs:CreateAction"
       values   = ["RunTask"]
+    }
+  }
+
+  # A pushed image needs a task definition with it in it; trainshed/aws/pushed_image.py makes it.
+  # Neither action knows resources: what else is registered could be run by nobody, and would get no
+  # role but the two below.
+  dynamic "statement" {
+    for_each = local.runs_pushed_images ? [1] : []
+
+    content {
+      sid       = "LookUpDefinitions"
+      actions   = ["ecs:DescribeTaskDefinition"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.runs_pushed_images ? [1] : []
+
+    content {
+      sid       = "DefinePushedImages"
+      actions   = ["ecs:RegisterTaskDefinition"]
+      resources = ["*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/Platform"
+        values   = [var.name]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.runs_pushed_images ? [1] : []
+
+    content {
+      sid       = "TagTheirDefinitions"
+      actions   = ["ecs:TagResource"]
+      resources = [for definition in aws_ecs_task_definition.training : "${definition.arn_without_revision}_*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "ecs:CreateAction"
+        values   = ["RegisterTaskDefinition"]
+      }
     }
   }
 

@@ -15,7 +15,7 @@ resource "aws_sqs_queue" "requests" {
   receive_wait_time_seconds  = 1
   max_message_size           = 65536 # a dead letter carries its reason too, and must fit as well
   sqs_managed_sse_enabled    = true
-  policy                     = data.aws_iam_policy_document.queue_tls_only["requests"].json
+  policy                     = data.aws_iam_policy_document.requests.json
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
@@ -35,8 +35,9 @@ resource "aws_sqs_queue" "dead_letters" {
   })
 }
 
-# Events that reached no consumer, or that it failed on. Nothing is lost with them, for the next tick
-# looks at everything; but somebody should know.
+# Events that reached no consumer, or that it failed on: nothing is lost with them, for the next tick
+# looks at everything, but somebody should know. And events that could queue no retraining: those are
+# lost unless somebody queues it by hand.
 resource "aws_sqs_queue" "undeliverable" {
   name                      = local.queues.undeliverable
   message_retention_seconds = 14 * 24 * 3600
@@ -44,11 +45,36 @@ resource "aws_sqs_queue" "undeliverable" {
   policy                    = data.aws_iam_policy_document.undeliverable.json
 }
 
+data "aws_iam_policy_document" "requests" {
+  source_policy_documents = [data.aws_iam_policy_document.queue_tls_only["requests"].json]
+
+  dynamic "statement" {
+    for_each = length(local.retrain) > 0 ? [1] : []
+
+    content {
+      sid       = "Retraining"
+      actions   = ["sqs:SendMessage"]
+      resources = [local.queue_arns.requests]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = [for rule in aws_cloudwatch_event_rule.retrain : rule.arn]
+      }
+    }
+  }
+}
+
 data "aws_iam_policy_document" "undeliverable" {
   source_policy_documents = [data.aws_iam_policy_document.queue_tls_only["undeliverable"].json]
 
   statement {
-    sid       = "EventsThatReachNoConsumer"
+    sid       = "EventsThatReachNobody"
     actions   = ["sqs:SendMessage"]
     resources = [local.queue_arns.undeliverable]
 
@@ -60,7 +86,7 @@ data "aws_iam_policy_document" "undeliverable" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [for rule in aws_cloudwatch_event_rule.consumer : rule.arn]
+      values   = [for rule in concat(values(aws_cloudwatch_event_rule.consumer), values(aws_cloudwatch_event_rule.retrain)) : rule.arn]
     }
   }
 }

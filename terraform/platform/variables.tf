@@ -44,6 +44,33 @@ variable "image_tag" {
   default     = "0.1.0"
 }
 
+variable "retrain_on_push" {
+  description = "Model type → the requests that a new image in its training repository queues: { name, epochs, dataset, hyperparameters, priority, max_attempts, timeout_minutes }, only the name is needed. They train in the pushed image."
+  type        = any
+  default     = {}
+
+  validation {
+    condition     = can([for type, requests in var.retrain_on_push : [for request in requests : keys(request)]])
+    error_message = "retrain_on_push must have a list of requests for each model type: { ner = [{ name = \"my-model\" }] }."
+  }
+}
+
+variable "retrain_on_data" {
+  description = "Key in the data set bucket (with a slash at its end: all that lies below) → the requests that a new object there queues, as in retrain_on_push, with a model_type (ner if none); their dataset is this key unless they have another."
+  type        = any
+  default     = {}
+
+  validation {
+    condition     = can([for key, requests in var.retrain_on_data : [for request in requests : keys(request)]])
+    error_message = "retrain_on_data must have a list of requests for each key: { \"reviews/\" = [{ name = \"my-model\", model_type = \"sentiment\" }] }."
+  }
+
+  validation {
+    condition     = alltrue([for key in try(keys(var.retrain_on_data), []) : can(regex("^[^/[:cntrl:]][^[:cntrl:]]{0,900}$", key))])
+    error_message = "A key of retrain_on_data starts with no slash, and is no address: \"reviews/\", for one."
+  }
+}
+
 variable "allow_downloads" {
   description = "Whether trainings may fetch pretrained parts from a model hub by name."
   type        = bool

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
 from typing import Any
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import Rule
+from moto.events.utils import EventTemplateParser
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
@@ -25,6 +27,7 @@ def apply_patches() -> None:
     _keep_queue_policies_as_written()
     _leave_conditional_bucket_statements_out()
     _send_no_event_to_functions()
+    _write_messages_as_templates_say()
     _answer_one_request_to_dynamodb_at_a_time()
 
 
@@ -61,17 +64,39 @@ def _leave_conditional_bucket_statements_out() -> None:
 
 
 def _send_no_event_to_functions() -> None:
-    """moto knows no function as a target and fails, and takes a schedule for a match of all."""
+    """moto knows no function as a target and fails, and takes a schedule for a match of all. What
+    S3 tells of is written as a target wants it, like any other event."""
     plain = Rule.send_to_targets
 
-    def send_to_targets(rule: Rule, *arguments: Any, **options: Any) -> None:
+    def send_to_targets(rule: Rule, event: Any, transform_input: bool = True) -> None:
         if rule.scheduled_expression:
             return
         others = copy.copy(rule)
         others.targets = [target for target in rule.targets if ":lambda:" not in target["Arn"]]
-        plain(others, *arguments, **options)
+        told: Any = {"ingestion-time": event["time"], **event}
+        plain(others, told, transform_input or event["source"] == "aws.s3")
 
     replace(Rule, "send_to_targets", send_to_targets)
+
+
+def _write_messages_as_templates_say() -> None:
+    """A blank that stands for a whole JSON value gets its quotes, and what is in it is escaped."""
+    plain: Any = EventTemplateParser.parse
+
+    def parse(input_template: str | None, input_paths_map: dict[str, str], event: Any) -> Any:
+        def fill(blank: re.Match[str]) -> str:
+            value = event
+            for name in input_paths_map[blank[1]].split(".")[1:]:
+                value = value[name]
+            return json.dumps(value)
+
+        if input_template is None:
+            return plain(input_template, input_paths_map, event)
+        blanks = "|".join(map(re.escape, input_paths_map))
+        filled = re.sub(rf'(?<!")<({blanks})>(?!")', fill, input_template)
+        return plain(filled, input_paths_map, event)
+
+    replace(EventTemplateParser, "parse", staticmethod(parse))
 
 
 def _answer_one_request_to_dynamodb_at_a_time() -> None:

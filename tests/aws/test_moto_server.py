@@ -279,6 +279,34 @@ def test_a_conditional_bucket_policy_does_not_deny_all(server: MotoServer) -> No
     assert len(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]) == 2
 
 
+def test_events_become_the_messages_that_their_targets_template_says(server: MotoServer) -> None:
+    events, s3, sqs = (server.client(name) for name in ("events", "s3", "sqs"))
+    name = uuid.uuid4().hex
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {"detail-type": ["Object Created"], "detail": {"bucket": {"name": [name]}}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    transformer = {
+        "InputPathsMap": {"key": "$.detail.object.key", "account": "$.account"},
+        "InputTemplate": '{"a": {"key": <key>}, "b": "<account>", "c": "<other>"}',
+    }
+    target = {"Id": "queue", "Arn": arn["QueueArn"], "InputTransformer": transformer}
+    events.put_targets(Rule=name, Targets=[target])
+    location = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=location)
+    s3.put_bucket_notification_configuration(
+        Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    key = 'ä"}, <b>'
+    s3.put_object(Bucket=name, Key=key, Body=b"")
+    [message] = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert json.loads(message["Body"]) == {
+        "a": {"key": key},
+        "b": "123456789012",
+        "c": "<other>",
+    }
+
+
 def test_a_role_may_do_what_its_policy_allows(server: MotoServer) -> None:
     name = uuid.uuid4().hex
     table = f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name}"

@@ -198,13 +198,14 @@ class FakesBench:
 
     name = "fakes"
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry | None = None) -> None:
+        """`registry` stands in for the fake one."""
         self._ahead = timedelta(0)
         lock = threading.Lock()
         self._artifacts = FakeArtifacts(self._clock)
         self._engine = Engine(
             _one_at_a_time(FakeQueue(self._clock, VISIBILITY_SECONDS, MAX_RECEIVES), lock),
-            _one_at_a_time(FakeRegistry(self._clock), lock),
+            _one_at_a_time(registry or FakeRegistry(self._clock), lock),
             _one_at_a_time(self._artifacts, lock),
             LocalDatasets(),
             _one_at_a_time(FakeFeedback(), lock),

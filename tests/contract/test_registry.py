@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 
+from queue_consumer.simulation.engine import SimulatedRegistry
 from tests.building import NOW, launch_for, pending_record, reserved
 from tests.racing import race
 from trainshed.engine import Engine
@@ -26,7 +27,19 @@ from trainshed.record import (
     send_back,
 )
 
-from .benches import Bench
+from .benches import Bench, FakesBench
+
+
+@pytest.fixture
+def simulated_bench() -> Bench:
+    """`trainshed simulate` has a registry of its own."""
+    return FakesBench(SimulatedRegistry())
+
+
+@pytest.fixture(params=["local", "aws", "fakes", "simulated"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    bench: Bench = request.getfixturevalue(f"{request.param}_bench")
+    return bench
 
 
 @pytest.fixture

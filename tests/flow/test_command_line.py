@@ -193,6 +193,18 @@ def test_a_message_of_the_first_generation(shed: Shed, tmp_path: Path) -> None:
     assert shed.record(model_id).status == "Completed"
 
 
+def test_an_event_asks_for_one_model_and_is_named(shed: Shed) -> None:
+    trigger = {"kind": "object", "bucket": "data-sets", "key": "new.csv", "version": "v1"}
+    message = json.dumps({"name": "cat", "model_type": "toy", "trigger": trigger})
+    [model_id] = {shed.done("submit", "--message=-", stdin=message).strip() for _ in range(3)}
+    shed.done("run", "--until-idle")
+    [row] = json.loads(shed.done("ls", "--output=json"))
+    assert (row["model_id"], row["status"]) == (model_id, "Completed")
+    named = "s3://data-sets/new.csv?versionId=v1"
+    assert f"trigger   {named}\n" in shed.done("show", "cat")
+    assert f"It was asked for by {named}.\n" in shed.done("explain", "cat")
+
+
 def test_logs_follow_a_training_to_its_end(shed: Shed) -> None:
     shed.submit("cat", gated=True, says="lines\nof: ä€🙂")
     consumer = shed.start("run", "--until-idle")

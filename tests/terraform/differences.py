@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-PLATFORM_DIFFERENCES = {"aws_lambda_function.consumer": {"dead_letter_config", "logging_config"}}
+PLATFORM_DIFFERENCES = {
+    "aws_lambda_function.consumer": {"dead_letter_config", "logging_config"},
+    "aws_s3_bucket_notification.datasets[0]": {"eventbridge"},
+}
 SERVING_DIFFERENCES = {
     "aws_appautoscaling_target.servers": {"tags_all"},
     "aws_ecs_service.this": {

@@ -282,7 +282,7 @@ def test_a_training_writes_below_models_only(platform: Platform) -> None:
             call(**arguments)
 
 
-def launch(platform: Platform) -> str:
+def launch(platform: Platform, image_digest: str | None = None) -> str:
     """Launch a training as the consumer does."""
     environment = environment_of(platform)
     launcher = EcsLauncher(
@@ -304,6 +304,7 @@ def launch(platform: Platform) -> str:
             token=uuid.uuid4().hex,
             model_type=model_type,
             environment={"TRAINSHED_MODEL_ID": "my-model", "TRAINSHED_ATTEMPT": "1"},
+            image_digest=image_digest,
         )
     )
 
@@ -333,7 +334,7 @@ def test_a_training_starts_with_the_environment_of_its_definition(platform: Plat
 def test_drain_stops_the_trainings_and_their_launches(platform: Platform) -> None:
     stage = EcsStage(platform.server)
     functions, events = (platform.server.client(name) for name in ("lambda", "events"))
-    tasks = {launch(platform) for _ in range(3)}
+    tasks = {launch(platform, digest) for digest in (None, None, f"sha256:{DIGEST}")}
     # The script waits for as long as a consumer that is at work may go on.
     consumer = platform.outputs["consumer"]
     usual = functions.get_function_configuration(FunctionName=consumer)["Timeout"]
@@ -355,6 +356,9 @@ def test_drain_stops_the_trainings_and_their_launches(platform: Platform) -> Non
     stopped = {task["taskArn"]: task for task in stage.tasks() if task["taskArn"] in tasks}
     assert {task["lastStatus"] for task in stopped.values()} == {"STOPPED"}
     assert {rule["State"] for rule in events.list_rules()["Rules"]} == {"DISABLED"}
+    definitions = platform.server.client("ecs").list_task_definitions(status="ACTIVE")
+    families = {arn.split("/")[-1].split(":")[0] for arn in definitions["taskDefinitionArns"]}
+    assert families == set(platform.outputs["training_families"])
     functions.update_function_configuration(FunctionName=consumer, Timeout=usual)
 
 

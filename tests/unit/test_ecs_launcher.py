@@ -280,6 +280,131 @@ class TestLaunch:
         assert 4000 < largest <= 8192
 
 
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shed-training-toy"
+DIGEST = "0123456789abcdef" * 4
+PUSHED = LAUNCH.model_copy(update={"image_digest": f"sha256:{DIGEST}"})
+FAMILY = f"shed-training-toy_7_{DIGEST}"
+LOOKED_UP = {"taskDefinition": "shed-training-toy", "include": ["TAGS"]}
+TAGS = [{"key": "Platform", "value": "shed"}]
+DEFINITION: dict[str, Any] = {
+    "family": "shed-training-toy",
+    "taskRoleArn": "arn:aws:iam::123456789012:role/shed-training",
+    "executionRoleArn": "arn:aws:iam::123456789012:role/shed-execution",
+    "networkMode": "awsvpc",
+    "cpu": "1024",
+    "memory": "2048",
+    "requiresCompatibilities": ["FARGATE"],
+    "ephemeralStorage": {"sizeInGiB": 40},
+    "volumes": [{"name": "tmp", "host": {}}],
+    "containerDefinitions": [
+        {"name": "sidecar", "image": "sidecar:1"},
+        {"name": "training", "image": f"{IMAGE}:0.1.0", "readonlyRootFilesystem": True},
+    ],
+}
+DESCRIBED = {
+    "taskDefinition": {
+        **DEFINITION,
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/x:7",
+        "revision": 7,
+        "status": "ACTIVE",
+        "compatibilities": ["EC2", "FARGATE"],
+        "requiresAttributes": [{"name": "ecs.capability.task-eni"}],
+        "registeredAt": NOW,
+        "registeredBy": "terraform",
+    },
+    "tags": [*TAGS, {"key": "aws:cloudformation:stack-name", "value": "x"}],
+}
+STARTED = {"tasks": [document("PROVISIONING")], "failures": []}
+
+
+class TestLaunchOfAPushedImage:
+    def test_it_is_defined_as_its_model_type_with_that_image(self, stubbed: Stubbed) -> None:
+        stubbed.ecs.add_response("describe_task_definition", DESCRIBED, LOOKED_UP)
+        stubbed.ecs.add_client_error(
+            "describe_task_definition",
+            "ClientException",
+            "Unable to describe task definition.",
+            expected_params={"taskDefinition": FAMILY},
+        )
+        [sidecar, training] = DEFINITION["containerDefinitions"]
+        pinned = [sidecar, {**training, "image": f"{IMAGE}@sha256:{DIGEST}"}]
+        stubbed.ecs.add_response(
+            "register_task_definition",
+            {},
+            {**DEFINITION, "family": FAMILY, "containerDefinitions": pinned, "tags": TAGS},
+        )
+        stubbed.ecs.add_response("run_task", STARTED, {**PARAMETERS, "taskDefinition": FAMILY})
+        assert stubbed.launcher.launch(PUSHED) == TASK
+
+    def test_it_is_defined_once(self, stubbed: Stubbed) -> None:
+        stubbed.ecs.add_response("describe_task_definition", DESCRIBED, LOOKED_UP)
+        stubbed.ecs.add_response("describe_task_definition", {}, {"taskDefinition": FAMILY})
+        stubbed.ecs.add_response("run_task", STARTED, {**PARAMETERS, "taskDefinition": FAMILY})
+        assert stubbed.launcher.launch(PUSHED) == TASK
+
+    @pytest.mark.parametrize(
+        ("image", "pinned"),
+        [
+            ("toy", "toy"),
+            ("toy:1", "toy"),
+            ("host:5000/toy", "host:5000/toy"),
+            ("host:5000/a/toy:1", "host:5000/a/toy"),
+            (f"host/toy:1@sha256:{'f' * 64}", "host/toy"),
+        ],
+    )
+    def test_it_comes_from_the_repository_of_its_model_type(
+        self, stubbed: Stubbed, image: str, pinned: str
+    ) -> None:
+        containers = [{"name": "training", "image": image}]
+        definition = {"family": "shed-training-toy", "revision": 7}
+        stubbed.ecs.add_response(
+            "describe_task_definition",
+            {"taskDefinition": {**definition, "containerDefinitions": containers}},
+        )
+        stubbed.ecs.add_client_error("describe_task_definition", "ClientException")
+        stubbed.ecs.add_response(
+            "register_task_definition",
+            {},
+            {
+                "family": FAMILY,
+                "containerDefinitions": [
+                    {"name": "training", "image": f"{pinned}@sha256:{DIGEST}"}
+                ],
+                "tags": [],
+            },
+        )
+        stubbed.ecs.add_response("run_task", STARTED)
+        stubbed.launcher.launch(PUSHED)
+
+    def test_a_model_type_that_ecs_does_not_know_is_a_refusal(self, stubbed: Stubbed) -> None:
+        stubbed.ecs.add_client_error("describe_task_definition", "ClientException", "Unknown.")
+        with pytest.raises(LaunchRefused, match=r"Unknown\."):
+            stubbed.launcher.launch(PUSHED)
+
+    @pytest.mark.parametrize(
+        ("code", "error"),
+        [
+            ("AccessDeniedException", LaunchRefused),
+            ("ClientException", LaunchRefused),
+            ("ThrottlingException", LaunchUncertain),
+        ],
+    )
+    def test_what_cannot_be_registered_starts_nothing(
+        self, stubbed: Stubbed, code: str, error: type[Exception]
+    ) -> None:
+        stubbed.ecs.add_response("describe_task_definition", DESCRIBED)
+        stubbed.ecs.add_client_error("describe_task_definition", "ClientException")
+        stubbed.ecs.add_client_error("register_task_definition", code)
+        with pytest.raises(error):
+            stubbed.launcher.launch(PUSHED)
+
+    def test_what_cannot_be_looked_up_is_not_registered_again(self, stubbed: Stubbed) -> None:
+        stubbed.ecs.add_response("describe_task_definition", DESCRIBED)
+        stubbed.ecs.add_client_error("describe_task_definition", "ThrottlingException")
+        with pytest.raises(LaunchUncertain):
+            stubbed.launcher.launch(PUSHED)
+
+
 class TestFind:
     def test_a_running_one_goes_first(self, stubbed: Stubbed) -> None:
         stubbed.ecs.add_response(

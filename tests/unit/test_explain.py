@@ -29,6 +29,7 @@ from trainshed.record import (
     stop_for,
 )
 from trainshed.settings import Settings
+from trainshed.trigger import NewObject
 
 from .conftest import FakeLauncher
 
@@ -374,6 +375,13 @@ def test_cancelled(
 ) -> None:
     put(engine, record)
     assert shown(engine, settings) == ["Cancelled", says, "--", advice]
+
+
+def test_what_asked_for_it_is_said_first(engine: Engine, settings: Settings) -> None:
+    trigger = NewObject(kind="object", bucket="data-sets", key="reviews/new.csv", version="v1")
+    put(engine, cat(trigger=trigger))
+    says = shown(engine, settings)[1]
+    assert says == "It was asked for by s3://data-sets/reviews/new.csv?versionId=v1."
 
 
 def test_of_a_name_the_newest_is_explained(engine: Engine, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from trainshed.aws.pushed_image import define
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import LaunchRefused, LaunchUncertain
 from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
@@ -34,7 +35,7 @@ _REFUSALS = frozenset(
         "UnsupportedFeatureException",
     }
 )
-"""Errors of RunTask that say that nothing was started; any other leaves it open."""
+"""Errors that say that nothing was started; any other leaves it open."""
 
 _MISSING = "ECS knows no such task, or no longer: it keeps a stopped one for an hour."
 
@@ -74,7 +75,10 @@ class EcsLauncher(Launcher):
 
     def launch(self, launch: Launch) -> str:
         try:
-            answer = self._ecs.run_task(**self._parameters(launch))
+            definition = self._placement.family(launch.model_type)
+            if launch.image_digest is not None:
+                definition = define(self._ecs, definition, CONTAINER, launch.image_digest)
+            answer = self._ecs.run_task(**self._parameters(launch, definition))
         except ClientError as error:
             code = error_code(error)
             if code == "ConflictException" and (tasks := error.response.get("resourceIds")):
@@ -171,14 +175,14 @@ class EcsLauncher(Launcher):
                 return LogPage(text, page["nextForwardToken"])
             cursor = page["nextForwardToken"]
 
-    def _parameters(self, launch: Launch) -> dict[str, Any]:
+    def _parameters(self, launch: Launch, definition: str) -> dict[str, Any]:
         placement = self._placement
         environment = [{"name": name, "value": value} for name, value in launch.environment.items()]
         model_id = launch.environment["TRAINSHED_MODEL_ID"]
         attempt = launch.environment["TRAINSHED_ATTEMPT"]
         return {
             "cluster": placement.cluster,
-            "taskDefinition": placement.family(launch.model_type),
+            "taskDefinition": definition,
             "count": 1,
             "clientToken": launch.token,
             "startedBy": launch.token,

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainshed.errors import LaunchUncertain, StorageUnavailable
+from trainshed.errors import LaunchRefused, LaunchUncertain, StorageUnavailable
 from trainshed.handoff import TASK_VARIABLE
 from trainshed.local.files import write_atomically
 from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
@@ -48,6 +48,11 @@ class LocalLauncher(Launcher):
         self._command = list(command)
 
     def launch(self, launch: Launch) -> str:
+        if launch.image_digest is not None:
+            raise LaunchRefused(
+                f"It is to be trained in the image {launch.image_digest}, and the local engine has"
+                " no images: only the aws engine can train it."
+            )
         folder = self._task_folder(launch.token)
         try:
             if not (folder / "started").exists():

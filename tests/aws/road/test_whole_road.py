@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,40 @@ pytestmark = [pytest.mark.aws, pytest.mark.timeout(1800)]
 EPOCHS = 8
 """Enough for the answer that is asked for."""
 SAMPLE = ROOT / "model_types" / "ner" / "sample"
+DATASETS = "trainshed-datasets-123456789012-eu-west-1"
+RETRAINING: dict[str, object] = {
+    "retrain_on_push": {
+        "ner": [{"name": "pushed", "epochs": 1, "hyperparameters": {"hidden_size": 16}}],
+        "sentiment": [{"name": "not-pushed"}],
+    },
+    "retrain_on_data": {
+        "incoming/train.conll": [
+            {"name": "renewed", "epochs": 1, "dataset": f"s3://{DATASETS}/incoming/"}
+        ]
+    },
+}
+PUSHED = f"sha256:{hashlib.sha256(b'a pushed image').hexdigest()}"
+PUSH = {
+    "result": "SUCCESS",
+    "repository-name": "trainshed-training-ner",
+    "image-digest": PUSHED,
+    "action-type": "PUSH",
+    "image-tag": "0.2.0",
+}
+"""The detail of the event, as ECR gives it."""
+NO_PUSH: tuple[dict[str, str], ...] = (
+    {**PUSH, "repository-name": "somebody-elses"},
+    {**PUSH, "repository-name": "trainshed-training-image-classification"},
+    {**PUSH, "repository-name": "trainshed-serving"},
+    {**PUSH, "action-type": "DELETE"},
+    {**PUSH, "result": "FAILURE"},
+    {**PUSH, "image-tag": ""},
+    {**PUSH, "image-digest": "latest"},
+    {key: value for key, value in PUSH.items() if key != "image-tag"},
+    {key: value for key, value in PUSH.items() if key != "image-digest"},
+    {"repository-name": "trainshed-training-ner"},
+)
+"""What ECR tells, or could, that is no new training image, or none that is waited for."""
 FIRST_GENERATION = {
     "name": "old-model",
     "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ner-training:latest",
@@ -86,6 +120,23 @@ def work_off(
         time.sleep(0.1)
 
 
+def tell(server: MotoServer, detail: dict[str, str]) -> None:
+    """Let EventBridge have an event of ECR's, once."""
+    event = {"Source": "aws.ecr", "DetailType": "ECR Image Action", "Detail": json.dumps(detail)}
+    [entry] = server.client("events").put_events(Entries=[event])["Entries"]
+    assert entry["EventId"]
+
+
+def patterns(server: MotoServer) -> dict[str, EventPattern]:
+    """What each rule that is no schedule waits for."""
+    rules = server.client("events").list_rules()["Rules"]
+    return {
+        rule["Name"]: EventPattern.load(rule["EventPattern"])
+        for rule in rules
+        if "EventPattern" in rule
+    }
+
+
 def refusal(workspace: Workspace, model_id: str) -> str:
     """What a plan to serve this model says, which it must refuse."""
     with pytest.raises(TerraformError) as raised:
@@ -120,6 +171,51 @@ def check_artifact(server: MotoServer, environment: dict[str, str], model_id: st
     }
 
 
+def check_retraining(
+    server: MotoServer, rules: Mapping[str, EventPattern], work: Callable[[], None]
+) -> None:
+    """One model for a push, however often it is told, and one for new data; none for anything else.
+    `work` lets the consumer work until all is done."""
+    sqs = server.client("sqs")
+    queue = sqs.get_queue_url(QueueName="trainshed-requests")["QueueUrl"]
+
+    def waiting() -> int:
+        counted = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        return int(counted["ApproximateNumberOfMessages"])
+
+    event = {
+        "source": "aws.ecr",
+        "detail-type": "ECR Image Action",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "detail": PUSH,
+    }
+    for changes, expected in (
+        ({}, ["trainshed-push-ner"]),
+        ({"account": "210987654321"}, []),
+        ({"region": "us-east-1"}, []),
+        ({"source": "my.application"}, []),
+        ({"detail-type": "ECR Image Scan"}, []),
+    ):
+        changed: Any = {**event, **changes}
+        assert [name for name, rule in rules.items() if rule.matches_event(changed)] == expected
+    for detail in NO_PUSH:
+        tell(server, detail)
+    s3 = server.client("s3")
+    for name in ("dev.conll", "test.conll"):
+        s3.upload_file(str(SAMPLE / name), DATASETS, f"incoming/{name}")
+    assert waiting() == 0
+    for _ in range(3):
+        tell(server, PUSH)
+    tell(server, {**PUSH, "image-tag": "latest-of-all"})
+    s3.upload_file(str(SAMPLE / "train.conll"), DATASETS, "incoming/train.conll")
+    assert waiting() == 3 + 1 + 1
+    work()
+    tell(server, PUSH)
+    work()
+    assert waiting() == 0
+
+
 def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
     curl = required_tool("curl")
     with steps("build the package"):
@@ -133,6 +229,7 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
             "default_hyperparameters": {},  # those of a hub cannot be had here
             "cap": 1,
             "force_destroy": True,
+            **RETRAINING,
         }
         with steps("apply platform"):
             stack.apply(variables)
@@ -153,11 +250,7 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
             FunctionName=outputs["consumer"]
         )
         environment = deployed_environment(server, configuration, package, tmp_path / "package")
-        [rule] = [
-            rule["EventPattern"]
-            for rule in server.client("events").list_rules()["Rules"]
-            if "EventPattern" in rule
-        ]
+        rules = patterns(server)
         containers = tmp_path / "containers"
         containers.mkdir()
         training = [sys.executable, "-m", "training_image"]
@@ -173,11 +266,19 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
                 server, outputs["cluster"], training, containers, {"PYTHONPATH": str(ROOT)}
             ) as runner,
         ):
-            work_off(consumer, runner, EventPattern.load(rule).matches_event)
+            wakes = rules["trainshed-consumer-tasks"].matches_event
+            work_off(consumer, runner, wakes)
+            asked_for = runner.stage.tasks(outputs["cluster"])
+            check_retraining(server, rules, lambda: work_off(consumer, runner, wakes))
             tasks = runner.stage.tasks(outputs["cluster"])
             printed = consumer.printed()
 
         records = {record["model_id"]: record for record in shell.json("trainshed", "ls")}
+        retrained = {
+            record["name"]: records.pop(record["model_id"])
+            for record in [*records.values()]
+            if record["request"] and record["request"]["trigger"]
+        }
         assert {found: record["status"] for found, record in records.items()} == {
             model_id: "Completed",
             old_id: "Completed",
@@ -185,13 +286,13 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
             failed_id: "Failed",
             wrong_id: "Rejected",
         }, [record["reason"] for record in records.values()]
-        assert len(tasks) == 4
+        assert len(asked_for) == 4
         assert {task["containerEnvironment"]["TRAINSHED_ALLOW_DOWNLOADS"] for task in tasks} == {
             "1"
         }, "the task definition's word counts"
         metrics = [line for line in printed if "_aws" in line]
         assert sum(line["launches"] for line in metrics) == len(tasks)
-        assert sum(line["completed"] for line in metrics) == 3
+        assert sum(line["completed"] for line in metrics) == 3 + len(retrained)
         assert records[old_id]["request"]["hyperparameters"]["embeddings"] == "scratch"
         dataset = f"s3://{environment['TRAINSHED_DATASET_BUCKET']}/datasets/"
         assert records[uploaded_id]["request"]["dataset"].startswith(dataset)
@@ -203,7 +304,25 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
         assert f"attempt 1 of {model_id}: artifact written" in shell.run(
             "trainshed", "logs", model_id
         )
-        for completed in (model_id, old_id, uploaded_id):
+
+        assert {name: record["status"] for name, record in retrained.items()} == {
+            "pushed": "Completed",
+            "renewed": "Completed",
+        }, [record["reason"] for record in retrained.values()]
+        images = {task["taskArn"]: task["containerDefinition"]["image"] for task in tasks}
+        repository = outputs["repositories"]["training-ner"]
+        assert images.pop(retrained["pushed"]["task"]) == f"{repository}@{PUSHED}"
+        assert set(images.values()) == {f"{repository}:0.1.0"}
+        request = retrained["pushed"]["request"]
+        assert (request["epochs"], request["hyperparameters"]["hidden_size"]) == (1, 16)
+        assert f"It was asked for by ecr:trainshed-training-ner@{PUSHED}." in shell.run(
+            "trainshed", "explain", "pushed"
+        )
+        key = f"s3://{DATASETS}/incoming/train.conll?versionId="
+        assert f"trigger   {key}" in shell.run("trainshed", "show", "renewed")
+
+        ids = [record["model_id"] for record in retrained.values()]
+        for completed in (model_id, old_id, uploaded_id, *ids):
             check_artifact(server, environment, completed)
 
         with steps("plan platform again"):
@@ -243,6 +362,12 @@ def test_the_whole_road(tmp_path: Path, steps: Steps) -> None:
         with steps("drain"):
             drained = shell.run("scripts/drain.sh", str(stack.folder))
         assert drained.endswith("Drained: 0 stopped, none left.")
+        definitions = server.client("ecs").list_task_definitions(status="ACTIVE")
+        assert not [
+            arn
+            for arn in definitions["taskDefinitionArns"]
+            if PUSHED.removeprefix("sha256:") in arn
+        ]
         with steps("destroy platform"):
             stack.destroy(variables)
         assert server.client("s3").list_buckets()["Buckets"] == []
