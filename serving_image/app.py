@@ -17,6 +17,7 @@ from serving_image.model import Model
 from serving_image.problems import add_problems
 from serving_image.request_body import App, BodyReader, Request
 from serving_image.served_model import ServedModel
+from serving_image.web_page import ROUTE, BrowsersGetThePage, WebPage
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,13 @@ def create_app(
         limits.max_waiting,
         metrics.observe_batch,
     )
-    app = App(request_type=Request, middleware=[RequestMetrics(metrics), _Loading(model, metrics)])
+    app = App(
+        request_type=Request,
+        middleware=[RequestMetrics(metrics), _Loading(model, metrics), BrowsersGetThePage()],
+    )
     if api_keys:
-        # a load balancer has no key
-        app.add_middleware(ApiKeys(api_keys, (resources.Liveness, resources.Readiness)))
+        # a load balancer has no key, and a browser gets to ask for one
+        app.add_middleware(ApiKeys(api_keys, (resources.Liveness, resources.Readiness, WebPage)))
     add_problems(app)
     metrics.show_model(served)
 
@@ -73,6 +77,7 @@ def create_app(
     app.add_route("/openapi.json", resources.OpenApi(model, needs_key=bool(api_keys)))
     app.add_route("/training_curves.png", resources.Curves(served))
     app.add_route("/", resources.Description(served))
+    app.add_route(ROUTE, WebPage())
     return app
 
 
