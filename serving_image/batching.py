@@ -12,6 +12,7 @@ everything else. An input that keeps the model busy for long belongs into a batc
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from model_types import Json
 Predict = Callable[[Sequence[Any]], Sequence[Json]]
 Observe = Callable[[int, float], None]
 
+_logger = logging.getLogger(__name__)
+
 
 class Overloaded(Exception):
     """More inputs are waiting than this process takes."""
@@ -32,20 +35,28 @@ class _Request:
     """The inputs of one request, and as much of the answer as there is."""
 
     def __init__(self, items: Sequence[Any], future: asyncio.Future[list[Json]]) -> None:
-        self.items = items
         self.results: list[Json] = [None] * len(items)
         self.future = future
-        self.taken = 0
-        self.answered = 0
+        self._waiting = deque(enumerate(items))
+        self._unanswered = len(items)
 
-    def take(self) -> int:
-        self.taken += 1
-        return self.taken - 1
+    @property
+    def waiting(self) -> int:
+        """How many of its inputs were not taken."""
+        return len(self._waiting)
+
+    def take(self) -> tuple[int, Any]:
+        """The next input, which is let go of, and where its result belongs."""
+        return self._waiting.popleft()
+
+    def drop(self) -> None:
+        """Let go of the inputs that were not taken."""
+        self._waiting.clear()
 
     def answer(self, index: int, result: Json) -> None:
         self.results[index] = result
-        self.answered += 1
-        if self.answered == len(self.items) and not self.future.done():
+        self._unanswered -= 1
+        if not self._unanswered and not self.future.done():
             self.future.set_result(self.results)
 
     def fail(self, error: Exception) -> None:
@@ -87,9 +98,17 @@ class Batcher:
             request.future.set_result([])
             return request.future
         self._requests.append(request)
-        self._waiting += len(items)
+        self._waiting += request.waiting
+        request.future.add_done_callback(lambda _: self._drop(request))
         self._schedule(loop)
         return request.future
+
+    def _drop(self, request: _Request) -> None:
+        """What nobody waits for any more takes up no room, however long the batch at work takes."""
+        if request.waiting:
+            self._waiting -= request.waiting
+            self._requests.remove(request)
+            request.drop()
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._requests and not self._scheduled:
@@ -98,23 +117,25 @@ class Batcher:
 
     def _run_batch(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._take_batch()
-        items = [request.items[index] for request, index in batch]
-        if self._executor is None or not batch:
-            self._answer(loop, batch, self._outcomes(items))
+        items = [item for _, _, item in batch]
+        places = [(request, index) for request, index, _ in batch]
+        if self._executor is None or not items:
+            self._answer(loop, places, self._outcomes(items))
             return
         running = loop.run_in_executor(self._executor, self._outcomes, items)
-        running.add_done_callback(lambda done: self._answer(loop, batch, done.result()))
+        running.add_done_callback(lambda done: self._answer(loop, places, done.result()))
 
-    def _take_batch(self) -> list[tuple[_Request, int]]:
-        batch: list[tuple[_Request, int]] = []
+    def _take_batch(self) -> list[tuple[_Request, int, Any]]:
+        batch: list[tuple[_Request, int, Any]] = []
         while self._requests and len(batch) < self._max_batch:
-            request = self._requests.popleft()
+            request = self._requests[0]
             if request.future.done():  # failed, or its client has gone
-                self._waiting -= len(request.items) - request.taken
+                self._drop(request)
                 continue
-            batch.append((request, request.take()))
+            self._requests.popleft()
+            batch.append((request, *request.take()))
             self._waiting -= 1
-            if request.taken < len(request.items):
+            if request.waiting:
                 self._requests.append(request)
         return batch
 
@@ -127,13 +148,21 @@ class Batcher:
             results = self._predict(items)
             if len(results) != len(items):
                 raise ValueError(f"The model gave {len(results)} results for {len(items)} inputs.")
-        except Exception as error:  # noqa: BLE001  it goes to whoever awaits the future
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  a panic in Rust is no Exception
             if len(items) == 1:
-                return [error]
+                return [_for_a_future(error)]
             # one bad input must not fail the requests that it happened to meet
             return [outcome for item in items for outcome in self._outcomes([item])]
-        self._observe(len(items), time.perf_counter() - started)
+        self._measure(len(items), time.perf_counter() - started)
         return results
+
+    def _measure(self, inputs: int, seconds: float) -> None:
+        try:
+            self._observe(inputs, seconds)
+        except Exception:  # the answers are there, and must not wait for ever
+            _logger.exception("A batch was not measured")
 
     def _answer(
         self,
@@ -148,3 +177,12 @@ class Batcher:
                 request.answer(index, outcome)
         self._scheduled = False
         self._schedule(loop)
+
+
+def _for_a_future(error: BaseException) -> Exception:
+    """The error as a future takes it, and a handler of errors catches it."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"{type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

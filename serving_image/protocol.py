@@ -69,7 +69,14 @@ class ServingProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._receiving and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, f"The headers must not be over {MAX_HEAD_BYTES} bytes.")
+            if self._in_head:
+                self._refuse(431, f"The headers must not be over {MAX_HEAD_BYTES} bytes.")
+            else:
+                self._refuse(
+                    400,
+                    f"What frames the body must not be over {MAX_HEAD_BYTES} bytes: send it in "
+                    "larger chunks, without trailers.",
+                )
         elif self._receiving:
             self._wait_for_client(self._client_seconds)
         elif not self._answering:  # empty lines, or the end of what was refused

@@ -60,6 +60,7 @@ class AwsPlatform:
             "TRAINSHED_QUEUE_URL": f"{queues}-requests",
             "TRAINSHED_DEAD_LETTER_QUEUE_URL": f"{queues}-dead-letters",
             "TRAINSHED_TABLE": self.name,
+            "TRAINSHED_FEEDBACK_TABLE": f"{self.name}-feedback",
             "TRAINSHED_ARTIFACT_BUCKET": f"{self.name}-artifacts",
             "TRAINSHED_DATASET_BUCKET": f"{self.name}-datasets",
             "TRAINSHED_CLUSTER": self.name,
@@ -136,6 +137,7 @@ def make_platform(server: AwsHost) -> AwsPlatform:
         },
     )
     _make_table(server.client("dynamodb"), name)
+    _make_feedback_table(server.client("dynamodb"), settings["TRAINSHED_FEEDBACK_TABLE"])
     s3 = server.client("s3")
     for bucket in ("TRAINSHED_ARTIFACT_BUCKET", "TRAINSHED_DATASET_BUCKET"):
         s3.create_bucket(
@@ -164,6 +166,16 @@ def _make_table(dynamodb: Any, name: str) -> None:
             }
             for index, (partition, order) in _INDEXES.items()
         ],
+    )
+
+
+def _make_feedback_table(dynamodb: Any, name: str) -> None:
+    keys = {"name": "HASH", "feedback_id": "RANGE"}
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from trainshed.feedback import Feedback
 from trainshed.local.database import Database, open_database
 from trainshed.record import Launch, ModelRecord, client_token, pending, reserve
 from trainshed.request import TrainingRequest, build
@@ -59,6 +60,24 @@ def reserved(record: ModelRecord, now: datetime = NOW) -> ModelRecord:
     """The record with a slot for its next attempt."""
     attempt = record.attempt + 1
     return reserve(record, attempt, launch_for(record, attempt), now)
+
+
+def feedback_of(name: str = "my-model", number: int = 1, **fields: Any) -> Feedback:
+    """What a person said of an answer; approval, and of no particular model, unless told."""
+    told = {
+        "feedback_id": f"{number:08x}-0000-4000-8000-000000000000",
+        "name": name,
+        "model_id": f"{name}-00000000-0000-4000-8000-000000000001",
+        "digest": "a" * 64,
+        "model_type": "toy",
+        "at": NOW + timedelta(seconds=number),
+        "media_type": "text/plain",
+        "input": f"text {number}",
+        "answer": {"label": "good", "scores": {"good": 0.75, "bad": 0.25}},
+        "verdict": "approved",
+        "expected": {"label": "good"},
+    }
+    return Feedback.model_validate({**told, **fields})
 
 
 @contextmanager

@@ -96,7 +96,7 @@ class Keeper:
             (folder / _STATE_FOLDER).mkdir()
             write(folder / _STATE_FOLDER)
             (folder / _TRAINING_FILE).write_text(json.dumps(asdict(self._training)))
-        except (OSError, RuntimeError) as error:  # torch has a RuntimeError for a full disk
+        except Exception as error:  # also the trainer's own
             if is_out_of_memory(error):
                 raise
             _logger.warning("The checkpoint of epoch %d cannot be kept: %s", epoch, error)

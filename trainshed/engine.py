@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainshed.errors import InvalidSettings
-from trainshed.ports import ArtifactStore, DatasetStore, Launcher, Queue, Registry
+from trainshed.ports import (
+    ArtifactStore,
+    DatasetStore,
+    FeedbackStore,
+    Launcher,
+    Queue,
+    Registry,
+)
 from trainshed.settings import AwsSettings, Settings
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ class Engine:
     registry: Registry
     artifacts: ArtifactStore
     datasets: DatasetStore
+    feedback: FeedbackStore
     launcher: Launcher
 
 
@@ -38,10 +46,12 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
             registry=aws.registry(),
             artifacts=aws.artifacts(),
             datasets=aws.datasets(),
+            feedback=aws.feedback(),
             launcher=aws.launcher(),
         )
         return
     from trainshed.local.database import open_database
+    from trainshed.local.feedback import LocalFeedback
     from trainshed.local.launcher import LocalLauncher
     from trainshed.local.queue import LocalQueue
     from trainshed.local.registry import LocalRegistry
@@ -52,6 +62,7 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
             registry=LocalRegistry(database),
             artifacts=open_artifacts(settings),
             datasets=open_datasets(settings),
+            feedback=LocalFeedback(database),
             launcher=LocalLauncher(
                 settings.home / "tasks",
                 settings.stop_grace_seconds,
@@ -73,8 +84,24 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
         yield LocalRegistry(database)
 
 
+@contextmanager
+def open_feedback(settings: Settings) -> Iterator[FeedbackStore]:
+    """The feedback alone, for one thread: what a serving process needs beside the artifacts.
+
+    Raises `InvalidSettings`, and `StorageUnavailable` if it cannot be used.
+    """
+    if settings.aws is not None:
+        yield _aws_parts(settings.aws).feedback()
+        return
+    from trainshed.local.database import open_database
+    from trainshed.local.feedback import LocalFeedback
+
+    with open_database(settings.home / "trainshed.db") as database:
+        yield LocalFeedback(database)
+
+
 def open_artifacts(settings: Settings) -> ArtifactStore:
-    """The artifact store alone: all that a serving process needs of an engine."""
+    """The artifact store alone."""
     if settings.aws is not None:
         return _aws_parts(settings.aws).artifacts()
     from trainshed.local.artifacts import LocalArtifacts

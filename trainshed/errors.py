@@ -35,6 +35,10 @@ class UnknownDataset(TrainshedError):
     """There is no such data set."""
 
 
+class InvalidFeedback(TrainshedError):
+    """The feedback cannot be kept, or is none."""
+
+
 class WrongStatus(TrainshedError):
     """The model's status does not allow this."""
 

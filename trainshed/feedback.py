@@ -9,11 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainshed.errors import InvalidFeedback
 from trainshed.request import NAME_PATTERN
 
 MAX_INPUT_BYTES = 128 * 1024
 """Of what was asked. A row of a registry may have 400 KB with all else in it, and a picture is
 written there in base64."""
+
+MAX_BYTES = 384 * 1024
+"""Of one feedback with all that is in it."""
 
 
 class Verdict(StrEnum):
@@ -46,6 +50,15 @@ class Feedback(BaseModel):
     expected: Any
     """What is right, as the model type writes it (`model_types.Correctable`): of an approved answer
     its own, else what the person has put in its place."""
+
+    def encode(self) -> str:
+        """JSON in one line, as it is kept. Raises `InvalidFeedback` if that is too long."""
+        text = self.model_dump_json()
+        if (size := len(text.encode())) > MAX_BYTES:
+            raise InvalidFeedback(
+                f"The feedback takes {size} bytes with the answer; at most {MAX_BYTES} are kept."
+            )
+        return text
 
 
 def name_of(model_id: str) -> str:

@@ -283,7 +283,10 @@ class FeedbackStore(Protocol):
     @abstractmethod
     def put(self, feedback: Sequence[Feedback]) -> list[bool]:
         """Keep each under its id, and say of each whether it is new; one whose name has that id
-        already is left as it is. When this returns, all of them outlive a crash."""
+        already is left as it is. When this returns, all of them outlive a crash.
+
+        Raises `InvalidFeedback` for one that is too large to be kept.
+        """
 
     @abstractmethod
     def of(self, name: str) -> Iterator[Feedback]:

@@ -54,6 +54,9 @@ class AwsSettings:
         "TRAINSHED_DEAD_LETTER_QUEUE_URL", str, "the SQS queue of dead letters", ""
     )
     table: str = variable("TRAINSHED_TABLE", str, "the DynamoDB table of records", "")
+    feedback_table: str = variable(
+        "TRAINSHED_FEEDBACK_TABLE", str, "the DynamoDB table of feedback", ""
+    )
     artifact_bucket: str = variable(
         "TRAINSHED_ARTIFACT_BUCKET", str, "the S3 bucket of artifacts", ""
     )

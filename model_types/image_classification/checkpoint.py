@@ -37,8 +37,9 @@ def write(
 ) -> None:
     tensors = _weights(network)
     for name, parameter in network.named_parameters():
-        for moment in _MOMENTS:
-            tensors[f"{moment}/{name}"] = optimizer.state[parameter][moment]
+        # none yet where every step was skipped, as mixed precision may until its scale is found
+        for moment, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{moment}/{name}"] = value
     arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
     np.savez(folder / _TENSORS, **arrays)
     state = {"scaler": scaler.state_dict(), "history": [asdict(epoch) for epoch in history]}
@@ -63,6 +64,8 @@ def restore(
                 tensor.copy_(_fitting(arrays, name, tensor))
             for name, parameter in network.named_parameters():
                 steps, *moments = _MOMENTS
+                if f"{steps}/{name}" not in arrays:
+                    continue
                 state_of = optimizer.state[parameter]
                 state_of[steps] = _fitting(arrays, f"{steps}/{name}", torch.tensor(0.0))
                 for moment in moments:

@@ -14,7 +14,7 @@ MAX_FILES = 100
 
 _MAX_FIELDS = 200
 """Files and all else."""
-_MAX_HEAD_BYTES = 4096
+_MAX_HEAD_BYTES = 1024
 """Of one field. These two bound what a body of the largest size costs to parse."""
 
 _DISPOSITION = "content-disposition"
@@ -36,15 +36,16 @@ def read_files(body: bytes, media_type: str) -> list[FormFile]:
     """
     boundary = HeaderParser().parsestr(f"Content-Type: {media_type}").get_boundary("")
     parts = [_parse(part) for part in _split(body, boundary.encode("ascii"))]
-    files = [(head, content) for head, content in parts if _file_name(head) is not None]
+    named = [(_file_name(head), head, content) for head, content in parts]
+    files = [(name, head, content) for name, head, content in named if name is not None]
     if not 1 <= len(files) <= MAX_FILES:
         raise InvalidInput(
             f"The form must hold 1 to {MAX_FILES} files, not {len(files)}. "
             "With curl: --form 'picture=@cat.jpg'"
         )
     return [
-        FormFile(f"File {number} ({_file_name(head)!r})", head.get_content_type(), content)
-        for number, (head, content) in enumerate(files, start=1)
+        FormFile(f"File {number} ({name!r})", head.get_content_type(), content)
+        for number, (name, head, content) in enumerate(files, start=1)
     ]
 
 

@@ -41,6 +41,7 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"PK": "a zip file",
     b"<": "HTML, SVG or XML",
 }
+_INFLATED = frozenset([b"iCCP", b"iTXt", b"zTXt"])
 _TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,6 +69,8 @@ class Picture:
         self._content = content
         self._where = where
         self.media_type = _media_type(content, where)
+        if self.media_type == "image/png":
+            self._content = _without_metadata(content)
         self.width, self.height = self._open().size
 
     @property
@@ -118,6 +121,19 @@ def _media_type(content: bytes, where: str) -> str:
         if found
         else f"{where} is no JPEG or PNG."
     )
+
+
+def _without_metadata(content: bytes) -> bytes:
+    """A PNG without the chunks whose compressed content Pillow would inflate to find the size. They
+    change no pixel, and many small ones take much memory and time."""
+    kept, start = [content[:8]], 8
+    while len(head := content[start : start + 8]) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        end = start + length + 12
+        if kind not in _INFLATED:
+            kept.append(content[start:end])
+        start = end
+    return b"".join([*kept, content[start:]])
 
 
 def _orientation(image: Image.Image) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from model_types import Inputs, InvalidInput, Json, MalformedBody
+from model_types import Answers, Inputs, InvalidInput, Json, MalformedBody
+from model_types.corrections import label_of
 
 from . import form
 from .picture import MAX_PIXELS, MEDIA_TYPES, Picture
@@ -52,17 +54,18 @@ class ImagePredictor:
         **dict.fromkeys(MEDIA_TYPES, _BINARY),
         form.MEDIA_TYPE: _FORM,
     }
+    answers = Answers.LABEL
 
     def __init__(
         self, session: onnxruntime.InferenceSession, labels: Sequence[str], image_size: int
     ) -> None:
         self._session = session
-        self._labels = labels
+        self.labels = labels
         self._image_size = image_size
 
     @property
     def result_schema(self) -> Json:
-        labels = list(self._labels)
+        labels = list(self.labels)
         score = {"type": "number", "minimum": 0, "maximum": 1}
         return {
             "type": "object",
@@ -102,8 +105,14 @@ class ImagePredictor:
         for start in range(0, len(items), _BATCH_SIZE):
             batch = [item.square(self._image_size) for item in items[start : start + _BATCH_SIZE]]
             [scores] = self._session.run(["scores"], {"pictures": np.stack(batch)})
-            results.extend(result(self._labels, row) for row in np.asarray(scores))
+            results.extend(result(self.labels, row) for row in np.asarray(scores))
         return results
+
+    def expected(self, result: Json) -> Json:
+        return {"label": result["label"]}
+
+    def check(self, item: Any, expected: Json) -> None:
+        label_of(expected, self.labels)
 
 
 def result(labels: Sequence[str], scores: npt.NDArray[np.float32]) -> Json:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from model_types import Inputs, Json
+from model_types import Answers, Inputs, Json
 from model_types.ner.decode import Crf, Span, best_tags, entity, spans, viterbi
 from model_types.ner.encoder import MODEL, VOCABULARY, Encoder, load_encoder
+from model_types.ner.feedback import marked_sentences
 from model_types.ner.text import Token, sentences
 from model_types.text_input import TEXT_REQUEST_SCHEMAS, decode_text
 
@@ -52,6 +53,7 @@ class NerPredictor:
 
     request_schemas: Mapping[str, Json] = TEXT_REQUEST_SCHEMAS
     result_schema: Json = _RESULT_SCHEMA
+    answers = Answers.SPANS
 
     def __init__(
         self,
@@ -64,6 +66,10 @@ class NerPredictor:
         self._encoder = encoder
         self._tags = tags
         self._crf = crf
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return sorted({label for tag in self._tags if (label := tag.partition("-")[2])})
 
     def decode(self, body: bytes, media_type: str) -> Inputs:
         return decode_text(body, media_type)
@@ -83,6 +89,15 @@ class NerPredictor:
         for entities in found:
             entities.sort(key=lambda found_entity: found_entity["start"])
         return found
+
+    def expected(self, result: Json) -> Json:
+        spans = [{"start": e["start"], "end": e["end"], "label": e["tag"]} for e in result]
+        return {"spans": spans}
+
+    def check(self, item: Any, expected: Json) -> None:
+        """Refuses spans that cut a token in two, too: see `marked_sentences`."""
+        for _ in marked_sentences(item, expected, self.labels):
+            pass
 
     def _spans(self, batch: Sequence[Piece]) -> Iterator[list[Span]]:
         feeds = self._encoder.encode([[token.text for token in piece.tokens] for piece in batch])

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from model_types import Inputs, Json
+from model_types import Answers, Inputs, Json
+from model_types.corrections import label_of
 from model_types.text_input import TEXT_REQUEST_SCHEMAS, decode_text
 
 from .vocabulary import Batch, Vocabulary
@@ -35,10 +36,15 @@ class SentimentPredictor:
     """A text in, its most likely label and the probability of every label out."""
 
     request_schemas: Mapping[str, Json] = TEXT_REQUEST_SCHEMAS
+    answers = Answers.LABEL
 
     def __init__(self, session: onnxruntime.InferenceSession, vocabulary: Vocabulary) -> None:
         self._session = session
         self._vocabulary = vocabulary
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return self._vocabulary.labels
 
     @property
     def result_schema(self) -> Json:
@@ -75,6 +81,12 @@ class SentimentPredictor:
             for index, row in zip(chosen, scores, strict=True):
                 results[index] = result(self._vocabulary.labels, row)
         return results
+
+    def expected(self, result: Json) -> Json:
+        return {"label": result["sentiment"]}
+
+    def check(self, item: Any, expected: Json) -> None:
+        label_of(expected, self.labels)
 
     def _scores(self, batch: Batch) -> npt.NDArray[np.float32]:
         inputs: dict[str, Any] = vars(batch)

@@ -13,11 +13,13 @@ from typing import Any, Protocol, TypeVar, cast
 
 from tests.aws_platform import MAX_RECEIVES, VISIBILITY_SECONDS, AwsPlatform, running_tasks
 from tests.simulation.fake_artifacts import FakeArtifacts
+from tests.simulation.fake_feedback import FakeFeedback
 from tests.simulation.fake_launcher import FakeLauncher
 from tests.simulation.fake_queue import FakeQueue
 from tests.simulation.fake_registry import FakeRegistry
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.datasets import S3Datasets
+from trainshed.aws.feedback import DynamoFeedback
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
@@ -25,6 +27,7 @@ from trainshed.engine import Engine
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.database import open_database
 from trainshed.local.datasets import LocalDatasets
+from trainshed.local.feedback import LocalFeedback
 from trainshed.local.launcher import LocalLauncher
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
@@ -80,6 +83,7 @@ class LocalBench:
                 LocalRegistry(database),
                 LocalArtifacts(self._home / "artifacts"),
                 LocalDatasets(),
+                LocalFeedback(database),
                 self.launcher("pass"),
             )
 
@@ -134,6 +138,7 @@ class AwsBench:
             DynamoRegistry(client("dynamodb"), settings["TRAINSHED_TABLE"]),
             S3Artifacts(client("s3"), settings["TRAINSHED_ARTIFACT_BUCKET"], PART_BYTES),
             S3Datasets(client("s3"), settings["TRAINSHED_DATASET_BUCKET"]),
+            DynamoFeedback(client("dynamodb"), settings["TRAINSHED_FEEDBACK_TABLE"]),
             self._launcher("none-"),
         )
 
@@ -202,6 +207,7 @@ class FakesBench:
             _one_at_a_time(FakeRegistry(self._clock), lock),
             _one_at_a_time(self._artifacts, lock),
             LocalDatasets(),
+            _one_at_a_time(FakeFeedback(), lock),
             _one_at_a_time(FakeLauncher(self._clock), lock),
         )
 

@@ -21,6 +21,7 @@ from trainshed.engine import Engine
 from trainshed.handoff import Assignment
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.datasets import LocalDatasets
+from trainshed.local.feedback import LocalFeedback
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.ports import Phase, TaskState
@@ -54,6 +55,7 @@ class World:
             LocalRegistry(database),
             LocalArtifacts(folder / "artifacts"),
             LocalDatasets(),
+            LocalFeedback(database),
             self.launcher,
         )
 

@@ -26,6 +26,7 @@ from trainshed.settings import Settings
 
 from .exhaustive_processes import Line, Program
 from .exhaustive_records import SENT_AT, Records
+from .fake_feedback import FakeFeedback
 
 SETTINGS = Settings(
     home=Path("/nowhere"), cap=1, model_type_folders=(TOY_MODEL_TYPES,), retry_seconds=0.0
@@ -104,6 +105,7 @@ class Programs:
             registry=cast("Any", _Registry(line, self._requests, self._records)),
             artifacts=cast("Any", _Artifacts(line)),
             datasets=LocalDatasets(),
+            feedback=FakeFeedback(),
             launcher=cast("Any", _Launcher(line)),
         )
 

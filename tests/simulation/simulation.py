@@ -21,6 +21,7 @@ from trainshed.settings import Settings
 from .actors import Actor, Crash, Stage
 from .consumers import Consumers
 from .fake_artifacts import FakeArtifacts
+from .fake_feedback import FakeFeedback
 from .fake_launcher import FakeLauncher
 from .fake_queue import FakeQueue
 from .fake_registry import FakeRegistry
@@ -147,7 +148,12 @@ class Simulation:
             forgets=lambda: chance.strikes("launched twice", 0.1),
         )
         self._engine = Engine(
-            self._queue, self._registry, self._artifacts, LocalDatasets(), self._launcher
+            self._queue,
+            self._registry,
+            self._artifacts,
+            LocalDatasets(),
+            FakeFeedback(),
+            self._launcher,
         )
         self._tasks = Tasks(
             self._launcher,

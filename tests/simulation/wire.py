@@ -61,6 +61,7 @@ class Wire:
             cast("Registry", Far(self, "registry", engine.registry)),
             cast("ArtifactStore", Far(self, "artifacts", engine.artifacts)),
             LocalDatasets(),
+            engine.feedback,
             cast("Launcher", Far(self, "launcher", engine.launcher)),
         )
 

@@ -12,6 +12,7 @@ from trainshed.engine import Engine
 from trainshed.errors import LaunchRefused, LaunchUncertain
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.datasets import LocalDatasets
+from trainshed.local.feedback import LocalFeedback
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.ports import Launcher, LogPage, Phase, Task, TaskState
@@ -88,5 +89,6 @@ def engine(home: Path, clock: FakeClock, launcher: FakeLauncher) -> Iterator[Eng
             LocalRegistry(database),
             LocalArtifacts(home / "artifacts"),
             LocalDatasets(),
+            LocalFeedback(database),
             launcher,
         )

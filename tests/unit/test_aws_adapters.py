@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from tests.aws_platform import AwsHost, AwsPlatform, make_platform
-from tests.building import NOW, pending_record, reserved
+from tests.building import NOW, feedback_of, pending_record, reserved
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.datasets import S3Datasets
+from trainshed.aws.feedback import DynamoFeedback
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
 from trainshed.errors import (
@@ -147,6 +148,35 @@ class TestRegistry:
         for look in (registry.slots_in_use, registry.unfinished, lambda: registry.newest(1)):
             with pytest.raises(StorageUnavailable, match="The registry cannot be used"):
                 look()
+
+
+class TestFeedback:
+    def test_feedback_of_another_version_is_said_to_be_one(self, platform: AwsPlatform) -> None:
+        dynamodb = platform.server.client("dynamodb")
+        table = platform.settings["TRAINSHED_FEEDBACK_TABLE"]
+        store = DynamoFeedback(dynamodb, table)
+        feedback = feedback_of()
+        store.put([feedback])
+        dynamodb.update_item(
+            TableName=table,
+            Key={"name": {"S": feedback.name}, "feedback_id": {"S": feedback.feedback_id}},
+            UpdateExpression="SET feedback = :new",
+            ExpressionAttributeValues={":new": {"S": json.dumps({"new": 1})}},
+        )
+        with pytest.raises(StorageUnavailable, match="another version of Trainshed"):
+            list(store.of(feedback.name))
+
+    def test_a_table_that_is_not_there(self, platform: AwsPlatform) -> None:
+        store = DynamoFeedback(platform.server.client("dynamodb"), "none")
+        for look in (lambda: store.put([feedback_of()]), lambda: list(store.of("my-model"))):
+            with pytest.raises(StorageUnavailable, match="The feedback cannot be used"):
+                look()
+
+    def test_one_that_cannot_be_written_fails_all(self) -> None:
+        dynamodb = stubbed("dynamodb")
+        dynamodb.add_client_error("put_item", "ProvisionedThroughputExceededException")
+        with dynamodb, pytest.raises(StorageUnavailable, match="The feedback cannot be used"):
+            DynamoFeedback(dynamodb.client, "t").put([feedback_of()])
 
 
 class TestBusyRegistry:

@@ -20,6 +20,7 @@ from tests.building import TOY_MODEL_TYPES, FakeClock, open_fast_database, reque
 from trainshed.engine import Engine
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.datasets import LocalDatasets
+from trainshed.local.feedback import LocalFeedback
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 from trainshed.manifest import publish
@@ -102,6 +103,7 @@ class World:
                 LocalRegistry(database),
                 LocalArtifacts(self._folder / "artifacts"),
                 LocalDatasets(),
+                LocalFeedback(database),
                 copy(self.launcher),  # another consumer's, of the same tasks
             )
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.building import pending_record, reserved
+from tests.building import feedback_of, pending_record, reserved
 from trainshed.errors import StorageUnavailable
-from trainshed.local.database import Database, open_database
+from trainshed.local.database import _MIGRATIONS, Database, open_database
+from trainshed.local.feedback import LocalFeedback
 from trainshed.local.queue import LocalQueue
 from trainshed.local.registry import LocalRegistry
 
@@ -111,11 +112,54 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     with (
-        pytest.raises(StorageUnavailable, match="schema version 99; this Trainshed knows 1"),
+        pytest.raises(StorageUnavailable, match="schema version 99; this Trainshed knows 2"),
         open_database(path),
     ):
         pass
     assert path.read_bytes() == before
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_and_keeps_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "trainshed.db"
+    record = pending_record()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("trainshed.local.database._MIGRATIONS", _MIGRATIONS[:1])
+        with open_database(path) as database:
+            LocalRegistry(database).put_new(record)
+    for _ in range(2):
+        with open_database(path) as database, database.reading() as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+            assert LocalRegistry(database).get(record.model_id) == record
+            LocalFeedback(database).put([feedback_of()])
+            assert list(LocalFeedback(database).of("my-model")) == [feedback_of()]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "trainshed.db"
+    with open_database(path):
+        pass
+    broken = "CREATE TABLE half (id TEXT) STRICT; CREATE TABLE models (id TEXT) STRICT"
+    with monkeypatch.context() as later:
+        later.setattr("trainshed.local.database._MIGRATIONS", (*_MIGRATIONS, broken))
+        with pytest.raises(StorageUnavailable, match="models already exists"), open_database(path):
+            pass
+    with open_database(path) as database, database.reading() as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+        assert ("half",) not in names
+
+
+def test_feedback_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
+    with open_database(tmp_path / "trainshed.db") as database:
+        store = LocalFeedback(database)
+        store.put([feedback_of()])
+        with database.transaction() as connection:
+            connection.execute("""UPDATE feedback SET feedback = '{"new": 1}'""")
+        with pytest.raises(StorageUnavailable, match="another version of Trainshed"):
+            list(store.of("my-model"))
 
 
 class BusyAtFirst(sqlite3.Connection):

@@ -462,18 +462,22 @@ def test_an_upload_that_went_wrong_is_made_again(
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.ENOSPC, "no room"), RuntimeError("PytorchStreamWriter failed writing file")],
+    [
+        OSError(errno.ENOSPC, "no room"),
+        RuntimeError("PytorchStreamWriter failed writing file"),
+        KeyError("a trainer's own"),
+    ],
 )
-def test_a_checkpoint_for_which_there_is_no_room_fails_no_training(
+def test_a_checkpoint_that_cannot_be_written_fails_no_training(
     bench: Bench, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    class Full(Trainer):
+    class Failing(Trainer):
         def write(self, folder: Path, epoch: int) -> None:
             super().write(folder, epoch)
             if epoch > 1:
                 raise error
 
-    trainer = Full(stop_at(3))
+    trainer = Failing(stop_at(3))
     with pytest.raises(Interrupted):
         bench.attempt(trainer)
     assert "The checkpoint of epoch 3 cannot be kept" in caplog.text

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from trainshed.engine import open_artifacts, open_datasets, open_engine, open_registry
+from tests.building import feedback_of
+from trainshed.engine import (
+    open_artifacts,
+    open_datasets,
+    open_engine,
+    open_feedback,
+    open_registry,
+)
 from trainshed.environment import read_environment, switch, variable
 from trainshed.errors import InvalidSettings, StorageUnavailable
 from trainshed.settings import AwsSettings, Settings
@@ -105,6 +112,7 @@ AWS = {
     "TRAINSHED_QUEUE_URL": "https://sqs/requests",
     "TRAINSHED_DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
     "TRAINSHED_TABLE": "registry",
+    "TRAINSHED_FEEDBACK_TABLE": "feedback",
     "TRAINSHED_ARTIFACT_BUCKET": "artifacts",
     "TRAINSHED_DATASET_BUCKET": "datasets",
     "TRAINSHED_CLUSTER": "cluster",
@@ -124,6 +132,7 @@ def test_the_aws_engines_own_variables_are_read() -> None:
         queue_url="https://sqs/requests",
         dead_letter_queue_url="https://sqs/dead",
         table="registry",
+        feedback_table="feedback",
         artifact_bucket="artifacts",
         dataset_bucket="datasets",
         cluster="cluster",
@@ -171,6 +180,23 @@ def test_a_part_is_opened_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) ->
     open_datasets(settings)
     with open_registry(settings):
         pass
+
+
+def test_a_server_needs_no_more_than_the_table_of_feedback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    server = {name: AWS[name] for name in ("TRAINSHED_ENGINE", "TRAINSHED_FEEDBACK_TABLE")}
+    with open_feedback(Settings.from_environment(server)):
+        pass
+
+
+def test_the_feedback_alone_is_the_engines_own(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with open_feedback(settings) as store:
+        store.put([feedback_of()])
+    with open_engine(settings) as engine:
+        assert list(engine.feedback.of("my-model")) == [feedback_of()]
 
 
 def test_a_region_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -119,6 +122,75 @@ def test_a_request_whose_client_left_leaves_the_queue() -> None:
         assert len(await batcher.submit(range(200, 300))) == 100
 
     run(scenario, max_waiting=99)
+
+
+def test_a_request_whose_client_left_takes_no_room_while_a_batch_is_at_work() -> None:
+    class Input:
+        pass
+
+    async def main() -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def predict(items: Sequence[Any]) -> Sequence[Any]:
+            begun.set()
+            assert go_on.wait(60)
+            return items
+
+        with ThreadPoolExecutor(1) as thread:
+            batcher = Batcher(predict, 1, 2, lambda inputs, seconds: None, thread)
+            at_work = batcher.submit([0])
+            await asyncio.to_thread(begun.wait, 60)
+            left = Input()
+            held = weakref.ref(left)
+            futures = [batcher.submit([left]), batcher.submit([left])]
+            del left
+            with pytest.raises(Overloaded):
+                batcher.submit([1])
+            for future in futures:
+                future.cancel()
+            await asyncio.sleep(0)
+            assert held() is None
+            stayed = batcher.submit([2])
+            go_on.set()
+            assert [await at_work, await stayed] == [[0], [2]]
+
+    asyncio.run(main())
+
+
+class Panic(BaseException):
+    """As native code raises it."""
+
+
+@pytest.mark.parametrize("raised", [Panic("out of bounds"), StopIteration()])
+def test_whatever_a_model_raises_fails_its_request_and_no_more(raised: BaseException) -> None:
+    async def main() -> None:
+        def predict(items: Sequence[Any]) -> Sequence[Any]:
+            if 0 in items:
+                raise raised
+            return items
+
+        with ThreadPoolExecutor(1) as thread:
+            for executor in (None, thread):
+                batcher = Batcher(predict, 4, 9, lambda inputs, seconds: None, executor)
+                bad, good = batcher.submit([0]), batcher.submit([1])
+                with pytest.raises(RuntimeError, match=type(raised).__name__):
+                    await bad
+                assert [await good, await batcher.submit([2])] == [[1], [2]]
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_measured_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        def observe(inputs: int, seconds: float) -> None:
+            raise OSError("no space left")
+
+        batcher = Batcher(lambda items: items, 4, 9, observe)
+        assert [await batcher.submit([1]), await batcher.submit([2])] == [[1], [2]]
+
+    with caplog.at_level("ERROR"):
+        asyncio.run(main())
+    assert "no space left" in caplog.text
 
 
 def test_a_bad_input_fails_its_own_request_only() -> None:

@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from trainshed.aws.artifacts import S3Artifacts
 from trainshed.aws.datasets import S3Datasets
+from trainshed.aws.feedback import DynamoFeedback
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
@@ -44,6 +45,10 @@ class AwsParts:
     def datasets(self) -> S3Datasets:
         self._settings.require("dataset_bucket")
         return S3Datasets(self._client("s3"), self._settings.dataset_bucket)
+
+    def feedback(self) -> DynamoFeedback:
+        self._settings.require("feedback_table")
+        return DynamoFeedback(self._client("dynamodb"), self._settings.feedback_table)
 
     def launcher(self) -> EcsLauncher:
         settings = self._settings

@@ -14,8 +14,7 @@ from trainshed.errors import StorageUnavailable
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one."""
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
+_REGISTRY_AND_QUEUE = """
 CREATE TABLE messages (
     message_id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
@@ -59,6 +58,19 @@ CREATE TABLE reports (
 ) STRICT;
 """
 
+_FEEDBACK = """
+CREATE TABLE feedback (
+    name TEXT NOT NULL,
+    feedback_id TEXT NOT NULL,
+    feedback TEXT NOT NULL,
+    PRIMARY KEY (name, feedback_id)
+) STRICT;
+"""
+
+_MIGRATIONS = (_REGISTRY_AND_QUEUE, _FEEDBACK)
+"""Each takes the schema from one version to the next; the version is how many have been applied.
+One that was released is never changed."""
+
 
 class Database:
     """A connection for one thread. Every read and write goes through `transaction`."""
@@ -99,7 +111,8 @@ class Database:
 
 @contextmanager
 def open_database(path: Path) -> Iterator[Database]:
-    """Open the file, made with its schema if it is not there. Raises `StorageUnavailable`."""
+    """Open the file, made if it is not there, and brought to this version's schema. Raises
+    `StorageUnavailable`."""
     with _in_words(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -131,20 +144,24 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _ensure_schema(database: Database) -> None:
     with database.reading() as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == _SCHEMA_VERSION:
-        return
+        if _schema_version(connection) == len(_MIGRATIONS):
+            return
     with database.transaction() as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:  # nobody was faster
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        elif version != _SCHEMA_VERSION:
+        version = _schema_version(connection)  # somebody may have been faster
+        if version > len(_MIGRATIONS):
             raise StorageUnavailable(
                 f"The database has the schema version {version}; this Trainshed knows"
-                f" {_SCHEMA_VERSION}. Set TRAINSHED_HOME to another folder or update Trainshed."
+                f" {len(_MIGRATIONS)}. Set TRAINSHED_HOME to another folder or update Trainshed."
             )
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 @contextmanager

@@ -157,6 +157,18 @@ def test_what_is_cut_off_is_refused(form: str, share: float) -> None:
         square(content[: int(share * len(content))])
 
 
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt", "iCCP"])
+def test_what_a_png_says_beside_its_pixels_is_never_inflated(kind: str) -> None:
+    method = {"zTXt": b"\0", "iTXt": b"\1\0\0\0", "iCCP": b"\0"}[kind]
+    # Pillow refuses what it finds to be over 1 MiB.
+    data = kind.encode() + b"name\0" + method + zlib.compress(bytes(2 * 1024**2))
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    plain = encode(QUADRANTS)
+    header_end = 8 + 25
+    crowded = plain[:header_end] + chunk + plain[header_end:-12] + chunk + plain[-12:]
+    assert np.array_equal(square(crowded), square(plain))
+
+
 def test_the_size_is_known_before_anything_is_decoded() -> None:
     def header(width: int, height: int) -> bytes:
         data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

@@ -21,13 +21,16 @@ from PIL import Image
 
 from model_types import (
     FRAMEWORK_FOLDER,
+    Answers,
+    Correctable,
     InvalidData,
+    InvalidInput,
     Predictor,
     TrainingJob,
     UnusableCheckpoint,
     golden,
 )
-from model_types.image_classification import predict
+from model_types.image_classification import checkpoint, predict
 from model_types.image_classification.augment import augment
 from model_types.image_classification.dataset import read_parts
 from model_types.image_classification.evaluation import logits
@@ -36,7 +39,7 @@ from model_types.image_classification.network import Network
 from model_types.image_classification.picture import Picture
 from model_types.image_classification.train import train
 
-from .conftest import Trained, encode, pictures, write_zip
+from .conftest import Trained, encode, noise, pictures, write_zip
 
 Job = Callable[..., TrainingJob]
 
@@ -225,6 +228,19 @@ def test_a_checkpoint_that_does_not_fit_is_told(
     assert list(job.output.iterdir()) == []
 
 
+def test_a_first_epoch_whose_steps_were_all_skipped_can_be_gone_on_from(tmp_path: Path) -> None:
+    def parts() -> tuple[Network, torch.optim.AdamW, torch.amp.GradScaler]:
+        network = Network(labels=2, width=4)
+        return network, torch.optim.AdamW(network.parameters()), torch.amp.GradScaler(enabled=False)
+
+    network, optimizer, scaler = parts()
+    checkpoint.write(tmp_path, network, optimizer, scaler, [])
+    again, optimizer_again, scaler_again = parts()
+    assert checkpoint.restore(tmp_path, again, optimizer_again, scaler_again) == []
+    assert not optimizer_again.state
+    assert torch.equal(again.state_dict()["stem.0.weight"], network.state_dict()["stem.0.weight"])
+
+
 def test_nothing_of_a_checkpoint_is_pickled(small_job: Job, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train(small_job(dataset, "first", 2, save_checkpoint=checkpointing(tmp_path / "kept", 1)))
@@ -263,6 +279,19 @@ def test_the_sample_is_drawn_as_it_is_committed(sample: Path, tmp_path: Path) ->
         for one, other in zip(getattr(ours, part), getattr(drawn, part), strict=True):
             assert one.label == other.label
             assert np.array_equal(one.pixels, other.pixels)
+
+
+def test_answers_can_be_approved_and_corrected(predictor: Predictor) -> None:
+    assert isinstance(predictor, Correctable)
+    assert predictor.answers is Answers.LABEL
+    [picture] = predictor.decode(encode(noise(1)), "image/png").items
+    [answer] = predictor.predict([picture])
+    assert set(predictor.labels) == set(answer["scores"])
+    approved = predictor.expected(answer)
+    assert approved == {"label": answer["label"]}
+    predictor.check(picture, approved)
+    with pytest.raises(InvalidInput, match="'cat' is not known"):
+        predictor.check(picture, {"label": "cat"})
 
 
 def test_serving_loads_no_framework() -> None:

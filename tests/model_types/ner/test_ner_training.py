@@ -12,7 +12,16 @@ from typing import NamedTuple
 import pytest
 
 import model_types
-from model_types import InvalidData, Progress, TrainingJob, load_predictor, load_trainer
+from model_types import (
+    Answers,
+    Correctable,
+    InvalidData,
+    InvalidInput,
+    Progress,
+    TrainingJob,
+    load_predictor,
+    load_trainer,
+)
 from model_types.golden import agree, read_golden, replay
 from model_types.ner.predict import NerPredictor
 
@@ -227,3 +236,20 @@ def test_an_interrupted_training_leaves_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         load_trainer("ner", FOLDERS).train(job)
     assert list(output.iterdir()) == []
+
+
+def test_its_own_answers_can_be_approved_and_corrected(trained: Trained) -> None:
+    predictor = trained.predictor
+    assert isinstance(predictor, Correctable)
+    assert predictor.answers is Answers.SPANS
+    assert predictor.labels == ["LOC", "MISC", "ORG", "PER"]
+    texts = [example.body.decode() for example in read_golden(trained.folder)]
+    for text, answer in zip(texts, predictor.predict(texts), strict=True):
+        approved = predictor.expected(answer)
+        predictor.check(text, approved)
+        assert [text[span["start"] : span["end"]] for span in approved["spans"]] == [
+            entity["text"] for entity in answer
+        ]
+    for wrong in ({"start": 0, "end": 3, "label": "PER"}, {"start": 0, "end": 4, "label": "O"}):
+        with pytest.raises(InvalidInput):
+            predictor.check("Anna slept", {"spans": [wrong]})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_types import InvalidInput, Predictor
+from model_types import Answers, Correctable, InvalidInput, Predictor
 from model_types.sentiment import predict
 from model_types.sentiment.text import MAX_CHARACTERS
 
@@ -78,3 +78,15 @@ def test_nothing_is_read_after_loading(trained: Trained, tmp_path: Path) -> None
     for name in ("model.onnx", "vocabulary.json"):
         (tmp_path / name).unlink()
     assert loaded.predict(["I love this"])[0]["sentiment"] == "positive"
+
+
+def test_answers_can_be_approved_and_corrected(predictor: Predictor) -> None:
+    assert isinstance(predictor, Correctable)
+    assert predictor.answers is Answers.LABEL
+    assert set(predictor.labels) == LABELS
+    [answer] = predictor.predict(["I love this"])
+    approved = predictor.expected(answer)
+    assert approved == {"label": answer["sentiment"]}
+    predictor.check("I love this", approved)
+    with pytest.raises(InvalidInput, match="'anger' is not known"):
+        predictor.check("I love this", {"label": "anger"})

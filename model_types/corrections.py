@@ -1,0 +1,83 @@
+"""Right answers, as people give them: what the checks of all model types have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+from typing import NamedTuple
+
+from model_types import InvalidInput, Json
+
+_SHOWN_LABELS = 20
+"""Of more, a message names the first only."""
+_SHOWN_CHARACTERS = 60
+"""Of a label or a piece of text, likewise."""
+
+
+class TextSpan(NamedTuple):
+    """A piece of a text, in characters (code points)."""
+
+    start: int
+    end: int
+    """The first character behind it."""
+    label: str
+
+
+def label_of(expected: Json, labels: Collection[str]) -> str:
+    """Read `{"label": …}`. Raises `InvalidInput` unless the label is one of `labels`."""
+    match expected:
+        case {"label": str(label), **rest} if not rest:
+            return _known(label, labels)
+    raise InvalidInput('A right answer is {"label": "…"}, and nothing else.')
+
+
+def spans_of(expected: Json, text: str, labels: Collection[str]) -> list[TextSpan]:
+    """Read `{"spans": [{"start": …, "end": …, "label": …}, …]}`.
+
+    Raises `InvalidInput` unless each lies within `text`, holds a character or more, begins where
+    the one before it has ended or later, and has one of `labels`.
+    """
+    match expected:
+        case {"spans": list(items), **rest} if not rest:
+            spans = [_span(item, text, labels) for item in items]
+        case _:
+            raise InvalidInput('A right answer is {"spans": […]}, and nothing else.')
+    for one, other in pairwise(spans):
+        if other.start < one.end:
+            raise InvalidInput(
+                f"The spans {shown(text[one.start : one.end])} and "
+                f"{shown(text[other.start : other.end])} overlap, or are not in order."
+            )
+    return spans
+
+
+def shown(text: str) -> str:
+    """Text from outside as a message shows it: in quotation marks, and cut where it is long."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+
+
+def _span(item: Json, text: str, labels: Collection[str]) -> TextSpan:
+    match item:
+        case {"start": int(start), "end": int(end), "label": str(label), **rest} if not (
+            rest or isinstance(start, bool) or isinstance(end, bool)
+        ):
+            pass
+        case _:
+            raise InvalidInput(
+                'A span is {"start": …, "end": …, "label": "…"}, two whole numbers and a label.'
+            )
+    if not 0 <= start < end <= len(text):
+        raise InvalidInput(
+            f"The span from {start} to {end} is empty, or outside the text, which has "
+            f"{len(text)} characters."
+        )
+    return TextSpan(start, end, _known(label, labels))
+
+
+def _known(label: str, labels: Collection[str]) -> str:
+    if label in labels:
+        return label
+    known = sorted(labels)
+    more = f" and {len(known) - _SHOWN_LABELS} more" if len(known) > _SHOWN_LABELS else ""
+    names = ", ".join(known[:_SHOWN_LABELS])
+    raise InvalidInput(f"The label {shown(label)} is not known; known are: {names}{more}.")
