@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.web.conftest import Server, launching, publish_echo, wait_until
 
@@ -357,7 +357,7 @@ def choose(page: Page, name: str, media_type: str, content: bytes) -> bytes:
     """Choose a file, and give what was sent of it."""
     with page.expect_request("**/frames") as request:
         page.locator("#file").set_input_files(
-            {"name": name, "mimeType": media_type, "buffer": content}
+            FilePayload(name=name, mimeType=media_type, buffer=content)
         )
     return request.value.post_data_buffer or b""
 
