@@ -36,6 +36,7 @@ def _lines(record: ModelRecord, report: Report | None) -> list[str]:
         ("why", record.reason),
         ("progress", progress(report) if report and report.epochs else None),
         ("data set", (request.dataset or "the sample") if request else None),
+        ("feedback", request.feedback if request else None),
         ("epochs", str(request.epochs) if request else None),
         ("priority", str(record.priority) if request else None),
         ("attempt", f"{record.attempt} of {request.max_attempts}" if request else None),

@@ -20,6 +20,11 @@ DEFAULT_MODEL_TYPE = "ner"
 @click.argument("name", required=False)
 @click.option("--model-type", metavar="TYPE", help=f"[default: {DEFAULT_MODEL_TYPE}]")
 @click.option("--dataset", metavar="PATH|S3", help="[default: the model type's sample]")
+@click.option(
+    "--with-feedback",
+    is_flag=True,
+    help="Train also on what people have said of the answers of models of that name.",
+)
 @click.option("--epochs", type=int)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyperparameter; repeatable."
@@ -39,6 +44,7 @@ DEFAULT_MODEL_TYPE = "ner"
 def command(
     name: str | None,
     settings: tuple[str, ...],
+    with_feedback: bool,
     message: BinaryIO | None,
     output: str,
     **options: Any,
@@ -48,13 +54,13 @@ def command(
     NAME may hold lower-case letters, digits and hyphens.
     """
     fields = {key: value for key, value in options.items() if value is not None}
-    if message is not None and (name is not None or fields or settings):
+    if message is not None and (name is not None or fields or settings or with_feedback):
         raise click.UsageError("--message stands alone: the message says everything.")
     with open_session() as session:
         if message is not None:
             model_id = _submit_message(session, message.read())
         elif name is not None:
-            model_id = _submit(session, name, settings, fields)
+            model_id = _submit(session, name, settings, fields, with_feedback)
         else:
             raise click.UsageError("Give a NAME, or a --message.")
     if output == "json":
@@ -63,12 +69,21 @@ def command(
         click.echo(model_id)
 
 
-def _submit(session: Session, name: str, settings: tuple[str, ...], fields: dict[str, Any]) -> str:
+def _submit(
+    session: Session,
+    name: str,
+    settings: tuple[str, ...],
+    fields: dict[str, Any],
+    with_feedback: bool,
+) -> str:
     if "dataset" in fields:
         fields["dataset"] = _locate(session, fields["dataset"])
     model_type = fields.setdefault("model_type", DEFAULT_MODEL_TYPE)
     fields["hyperparameters"] = _hyperparameters(session, model_type, settings)
-    model_id = session.client.submit(build(name=name, **fields))
+    request = build(name=name, **fields)
+    if with_feedback:
+        request = session.client.with_feedback(request)
+    model_id = session.client.submit(request)
     notice(f"Queued. {_next(session)}")
     return model_id
 

@@ -65,6 +65,8 @@ class Example:
     """The input, as a request would bring it."""
     expected: Json
     """As `Correctable.answers` says."""
+    where: str = "An example"
+    """How messages name it."""
 
 
 def _count_nothing(_: int) -> None:
@@ -95,7 +97,8 @@ class TrainingJob:
     report: Callable[[Progress], None]
     feedback: Sequence[Example] = ()
     """Corrected examples, for the training part only: one whose input is in another part is left
-    out, and of several with one input the last counts."""
+    out, of several with one input the last counts, and it counts in place of what the data set says
+    of that input. A trainer raises `InvalidData` for one that cannot be learned from."""
     joined: Callable[[int], None] = _count_nothing
     """A trainer that has been given feedback tells it how many examples of it joined the training
     part."""

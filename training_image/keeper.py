@@ -37,14 +37,17 @@ class Training:
     hyperparameters: dict[str, Any]
     dataset: str
     """The sha256 of its files' names and contents."""
+    feedback: str | None
+    """The sha256 of the file; None without feedback."""
 
     @classmethod
-    def of(cls, assignment: Assignment, dataset: Path) -> Training:
+    def of(cls, assignment: Assignment, dataset: Path, feedback: Path | None) -> Training:
         return cls(
             model_type=assignment.model_type,
             epochs=assignment.epochs,
             hyperparameters=dict(assignment.hyperparameters),
             dataset=_digest(dataset),
+            feedback=_digest(feedback) if feedback is not None else None,
         )
 
 

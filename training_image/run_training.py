@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import model_types
+from training_image.examples import read_examples
 from training_image.interruption import Interrupted, Interruption
 from training_image.keeper import Keeper, Training
 from trainshed.checkpoints import Checkpoints
@@ -43,10 +44,10 @@ def run_training(
 ) -> None:
     """Claim the attempt, train, publish the artifact with its manifest last.
 
-    Raises `NotClaimed` before any work if the attempt is not this task's, `model_types.InvalidData`
-    and `InvalidRequest` for what the user can mend, whatever the trainer raises, and `Interrupted`
-    when the last checkpoint has been uploaded, as it is, where that can be, before the
-    `StorageUnavailable` of an artifact that cannot be written.
+    Raises `NotClaimed` before any work if the attempt is not this task's, `InvalidRequest`,
+    `UnknownDataset`, `InvalidFeedback` and `model_types.InvalidData` for what the user can mend,
+    whatever the trainer raises, and `Interrupted` when the last checkpoint has been uploaded, as it
+    is, where that can be, before the `StorageUnavailable` of an artifact that cannot be written.
     """
     model_id, attempt = assignment.model_id, assignment.attempt
     try:
@@ -68,9 +69,11 @@ def run_training(
         fetched.mkdir()
         kept.mkdir()
         dataset = _dataset(assignment, datasets, fetched, settings)
+        feedback = _feedback(assignment, datasets, Path(folder, "feedback"))
+        examples = read_examples(feedback, assignment.model_type) if feedback else []
         keeper = Keeper(
             Checkpoints(artifacts, model_id),
-            Training.of(assignment, dataset),
+            Training.of(assignment, dataset, feedback),
             attempt,
             kept,
             settings.checkpoint_seconds,
@@ -81,12 +84,21 @@ def run_training(
             with interruption.held():
                 keeper.save(epoch, write)
 
+        joined = 0
+
+        def count_joined(count: int) -> None:
+            nonlocal joined
+            joined = count
+            _logger.info("%d of %d examples joined the training part", count, len(examples))
+
         job = model_types.TrainingJob(
             dataset=dataset,
             output=Path(folder, "output"),
             epochs=assignment.epochs,
             hyperparameters=assignment.hyperparameters,
             report=report,
+            feedback=examples,
+            joined=count_joined,
             allow_downloads=settings.allow_downloads,
             checkpoint=keeper.find() if attempt > 1 else None,
             save_checkpoint=save_checkpoint,
@@ -94,7 +106,8 @@ def run_training(
         try:
             _train(trainer, job)
             interruption.hold_for_good()
-            publish(artifacts, job.output, model_id, assignment.model_type, attempt, clock())
+            told = (model_id, assignment.model_type, attempt, clock(), joined)
+            publish(artifacts, job.output, *told)
         except StorageUnavailable:
             keeper.upload()  # it may be the artifact alone that it had no room or no time for
             raise
@@ -140,3 +153,14 @@ def _dataset(
             f"The model type {assignment.model_type!r} has no sample: name a data set."
         )
     return folder / "sample"
+
+
+def _feedback(assignment: Assignment, datasets: DatasetStore, fetched: Path) -> Path | None:
+    """The path of the file of feedback, if the request names one. Raises `UnknownDataset`."""
+    if assignment.feedback is None:
+        return None
+    fetched.mkdir()
+    try:
+        return datasets.fetch(assignment.feedback, fetched)
+    except UnknownDataset as error:
+        raise UnknownDataset(f"The feedback cannot be read: {error}") from error

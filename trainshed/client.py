@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from pathlib import Path
 
+from trainshed import feedback_file
 from trainshed.checkpoints import Checkpoints
 from trainshed.engine import Engine
 from trainshed.errors import (
@@ -17,7 +22,7 @@ from trainshed.errors import (
     UnknownModel,
     WrongStatus,
 )
-from trainshed.model_type import Catalogue
+from trainshed.model_type import Catalogue, lookup
 from trainshed.record import (
     MODEL_ID,
     ModelRecord,
@@ -28,7 +33,7 @@ from trainshed.record import (
     hasten,
     rejected_id,
 )
-from trainshed.request import TrainingRequest, decode, encode_text, renewed
+from trainshed.request import TrainingRequest, build, decode, encode_text, renewed
 from trainshed.settings import Settings
 
 _MODEL = re.compile("[a-z0-9-]+")
@@ -63,6 +68,27 @@ class Client:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+
+    def with_feedback(self, request: TrainingRequest) -> TrainingRequest:
+        """The same request with what people have said so far of the answers of all models of its
+        name and model type, brought to where a training finds it. Raises `InvalidRequest` if that
+        is nothing, or the model type does not learn from it."""
+        lookup(self._catalogue(), request.model_type).require_feedback()
+        said = (
+            each
+            for each in self._engine.feedback.of(request.name)
+            if each.model_type == request.model_type
+        )
+        first = next(said, None)
+        if first is None:
+            raise InvalidRequest(
+                f"There is no feedback on a model named {request.name!r} of the type"
+                f" {request.model_type!r}."
+            )
+        with self._feedback_folder() as folder:
+            path = feedback_file.write(folder, chain([first], said))
+            place = self._engine.datasets.place(path)
+        return build(**{**request.model_dump(), "feedback": place})
 
     def submit(self, request: TrainingRequest) -> str:
         """Queue a training and give its modelId. Raises `InvalidRequest`."""
@@ -183,6 +209,15 @@ class Client:
 
     def _catalogue(self) -> Catalogue:
         return self._settings.read_catalogue()
+
+    @contextmanager
+    def _feedback_folder(self) -> Iterator[Path]:
+        """The local engine uses a file where it lies; from elsewhere it is uploaded."""
+        if self._settings.aws is None:
+            yield self._settings.home / "feedback"
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                yield Path(folder)
 
     def _unknown(self, model: str) -> str:
         waiting = self._engine.queue.depth()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from trainshed.errors import InvalidFeedback
 from trainshed.request import NAME_PATTERN
@@ -38,7 +37,7 @@ class Feedback(BaseModel):
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """The artifact that answered."""
     model_type: str
-    at: datetime
+    at: AwareDatetime
     """When it came."""
     media_type: str
     """Of the input: `text/plain`, or a picture's."""

@@ -55,6 +55,7 @@ class Assignment:
         "TRAINSHED_HYPERPARAMETERS", _hyperparameters, "the hyperparameters, JSON"
     )
     dataset: str | None = variable("TRAINSHED_DATASET", str, "the data set's path", None)
+    feedback: str | None = variable("TRAINSHED_FEEDBACK", str, "the path of its feedback", None)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Assignment:
@@ -77,6 +78,7 @@ def launch_of(record: ModelRecord, attempt: int, settings: Settings) -> Launch:
             "TRAINSHED_EPOCHS": str(request.epochs),
             "TRAINSHED_HYPERPARAMETERS": json.dumps(request.hyperparameters, ensure_ascii=False),
             "TRAINSHED_DATASET": request.dataset or "",
+            "TRAINSHED_FEEDBACK": request.feedback or "",
             **_training_settings(settings),
             **_engine_environment(settings),
         },

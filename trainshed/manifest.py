@@ -31,6 +31,8 @@ class Manifest(BaseModel):
     model_type: str
     attempt: Annotated[int, Field(ge=1, le=1000)]
     created_at: datetime
+    feedback: Annotated[int, Field(ge=0)] = 0
+    """How many examples with right answers by people joined the training part."""
     files: dict[str, FileEntry]
 
     def encode(self) -> bytes:
@@ -67,6 +69,7 @@ def publish(
     model_type: str,
     attempt: int,
     now: datetime,
+    feedback: int = 0,
 ) -> None:
     """Write every file of `folder` as the attempt's artifact, then its manifest.
 
@@ -74,7 +77,7 @@ def publish(
     `ArtifactExists`.
     """
     prefix = artifact_prefix(model_id, attempt)
-    publish_below(store, prefix, folder, model_id, model_type, attempt, now)
+    publish_below(store, prefix, folder, model_id, model_type, attempt, now, feedback)
 
 
 def publish_below(
@@ -85,6 +88,7 @@ def publish_below(
     model_type: str,
     attempt: int,
     now: datetime,
+    feedback: int = 0,
 ) -> None:
     """`publish`, at a place that the caller chooses."""
     paths = {
@@ -102,6 +106,7 @@ def publish_below(
         model_type=model_type,
         attempt=attempt,
         created_at=now,
+        feedback=feedback,
         files={name: entry_of(path) for name, path in paths.items()},
     )
     for name, path in paths.items():

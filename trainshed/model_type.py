@@ -96,7 +96,14 @@ class ModelType(BaseModel):
     epochs: Annotated[int, Field(ge=1)]
     aliases: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], ...] = ()
     """Further routes of the serving app, beside `/<name>`."""
+    feedback: bool = False
+    """Whether its trainer learns from what people have said of answers."""
     hyperparameters: dict[str, Hyperparameter]
+
+    def require_feedback(self) -> None:
+        """Raise `InvalidRequest` unless its trainer learns from feedback."""
+        if not self.feedback:
+            raise InvalidRequest(f"The model type {self.name!r} does not learn from feedback.")
 
     def complete(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """`given` with the defaults of all that it leaves out. Raises `InvalidRequest`."""

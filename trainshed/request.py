@@ -53,6 +53,8 @@ class TrainingRequest(BaseModel):
     """None: as many as the model type says."""
     dataset: Annotated[str, Field(max_length=1024), AfterValidator(_reachable)] | None = None
     """None: the sample data set of the model type."""
+    feedback: Annotated[str, Field(max_length=1024), AfterValidator(_reachable)] | None = None
+    """A file that `feedback_file` has written; its examples join the training part."""
     hyperparameters: dict[Annotated[str, Field(max_length=64)], Value] = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9)] = 5
     """Higher goes first; the oldest first among equals."""
@@ -77,7 +79,10 @@ class TrainingRequest(BaseModel):
         """The same request with the model type's defaults filled in. Raises `InvalidRequest`."""
         model_type = lookup(catalogue, self.model_type)
         hyperparameters = model_type.complete(self.hyperparameters)
-        size = len(json.dumps([json.dumps(hyperparameters, ensure_ascii=False), self.dataset]))
+        if self.feedback is not None:
+            model_type.require_feedback()
+        told = [json.dumps(hyperparameters, ensure_ascii=False), self.dataset, self.feedback]
+        size = len(json.dumps(told))
         if size > MAX_LAUNCH_CHARACTERS:
             raise InvalidRequest(
                 f"With its defaults the request takes {size} characters of a launch;"

@@ -21,7 +21,7 @@ from pathlib import Path
 from model_types import InvalidData, MalformedBody
 
 from .picture import MAX_PIXELS, Picture, Pixels
-from .tree import File, Tree, open_tree
+from .tree import Tree, open_tree
 
 MIN_PICTURES_PER_CLASS = 5
 """Distinct pictures that each class needs where parts are split off."""
@@ -40,6 +40,11 @@ _LAYOUT = "Give each class a folder with its pictures in it: cat/1.jpg, dog/1.jp
 class Sample:
     pixels: Pixels
     label: str
+
+    @property
+    def digest(self) -> bytes:
+        """Of the pixels: one for all copies of a picture."""
+        return hashlib.sha256(self.pixels.tobytes()).digest()
 
 
 @dataclass(frozen=True)
@@ -136,16 +141,17 @@ def _read_part(tree: Tree, size: int) -> list[Sample]:
         )
     if not tree.files:
         raise InvalidData(f"{tree.name} holds no pictures. {_LAYOUT}")
-    return [Sample(_read_picture(file, size), file.path[0]) for file in tree.files]
+    return [Sample(read_picture(f.read(), f.where, size), f.path[0]) for f in tree.files]
 
 
-def _read_picture(file: File, size: int) -> Pixels:
-    content = file.read()
+def read_picture(content: bytes, where: str, size: int) -> Pixels:
+    """A picture's file, scaled to `size` × `size`; `where` is how messages name it. Raises
+    `InvalidData`."""
     try:
-        picture = Picture(content, file.where)
+        picture = Picture(content, where)
         if picture.pixels > MAX_PIXELS:
             raise InvalidData(
-                f"{file.where} has {picture.width} × {picture.height} pixels, more than "
+                f"{where} has {picture.width} × {picture.height} pixels, more than "
                 f"{MAX_PIXELS}. Scale it down."
             )
         return picture.square(size)
@@ -156,7 +162,7 @@ def _read_picture(file: File, size: int) -> Pixels:
 def _check_classes(name: str, samples: Sequence[Sample], minimum: int) -> None:
     pictures: dict[str, set[bytes]] = {}
     for sample in samples:
-        pictures.setdefault(sample.label, set()).add(_digest(sample))
+        pictures.setdefault(sample.label, set()).add(sample.digest)
     if len(pictures) == 1:
         raise InvalidData(
             f"{name} has one class only, {_some(pictures)}. A classifier needs at least two."
@@ -173,7 +179,7 @@ def _split(given: Mapping[str, Sequence[Sample]], missing: Sequence[str], seed: 
     rng = random.Random(seed)  # noqa: S311 (no secret)
     by_class: dict[str, dict[bytes, list[Sample]]] = {}
     for sample in given["train"]:
-        by_class.setdefault(sample.label, {}).setdefault(_digest(sample), []).append(sample)
+        by_class.setdefault(sample.label, {}).setdefault(sample.digest, []).append(sample)
     split: dict[str, list[Sample]] = {part: list(given.get(part, ())) for part in _PART_NAMES}
     split["train"] = []
     for label in sorted(by_class):
@@ -185,10 +191,6 @@ def _split(given: Mapping[str, Sequence[Sample]], missing: Sequence[str], seed: 
             groups = groups[held_out:]
         split["train"].extend(sample for group in groups for sample in group)
     return Parts(**split)
-
-
-def _digest(sample: Sample) -> bytes:
-    return hashlib.sha256(sample.pixels.tobytes()).digest()
 
 
 def _some(names: Collection[str]) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 from model_types import FRAMEWORK_FOLDER, TrainingJob, golden
 from model_types.training_report import class_metrics, write_curves, write_history, write_metrics
 
-from . import predict
+from . import feedback, predict
 from .dataset import Parts, Sample, read_parts
 from .evaluation import SCORE_NAME, Part, logits
 from .export import export
@@ -39,6 +39,9 @@ def train(job: TrainingJob) -> None:
     settings = job.hyperparameters
     size = int(settings["image_size"])
     parts = read_parts(job.dataset, size, int(settings["seed"]))
+    if job.feedback:
+        parts, joined = feedback.join(parts, job.feedback, size)
+        job.joined(joined)
     labels = parts.labels
     logger.info("%d training pictures of %d classes", len(parts.train), len(labels))
     network = _network(job, parts)

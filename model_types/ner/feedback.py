@@ -1,14 +1,60 @@
-"""Texts with the names that people have marked in them, as training reads them."""
+"""Texts in which people have marked names, as training reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
-from model_types import InvalidInput, Json
+from model_types import Example, InvalidData, InvalidInput, Json
 from model_types.corrections import TextSpan, shown, spans_of
-from model_types.ner.conll import Sentence
+from model_types.ner.conll import DataSet, Sentence
 from model_types.ner.text import Token, sentences
+from model_types.text_input import decode_text
+
+
+def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
+    """Give the data set with the sentences of `feedback` behind the training part, and the number
+    of examples that they are of.
+
+    Sentences of dev or test are left out, and so is a text that is one of them as a whole. Of
+    several examples with one sentence the last counts, and it takes the place of what the training
+    part says of that sentence. Raises `InvalidData`.
+    """
+    held_out = {key for part in (data.dev, data.test) for each in part for key in _keys(each)}
+    joining: dict[str, tuple[int, Sentence]] = {}
+    for number, example in enumerate(feedback):
+        read = _read(example, data.labels)
+        if "".join(map(_key, read)) in held_out:
+            continue
+        for sentence in read:
+            if (key := _key(sentence)) not in held_out:
+                joining[key] = number, sentence
+    kept = [sentence for sentence in data.train if _key(sentence) not in joining]
+    joined = replace(data, train=[*kept, *(sentence for _, sentence in joining.values())])
+    return joined, len({number for number, _ in joining.values()})
+
+
+def _read(example: Example, labels: Collection[str]) -> list[Sentence]:
+    if example.media_type != "text/plain":
+        raise InvalidData(f"{example.where}: its input is {example.media_type}, not text/plain.")
+    try:
+        [text] = decode_text(example.body, example.media_type).items
+        return list(marked_sentences(text, example.expected, labels))
+    except InvalidInput as error:
+        raise InvalidData(f"{example.where}: {error}") from None
+
+
+def _keys(sentence: Sentence) -> Iterator[str]:
+    """A data set may hold what serving takes for several sentences: of all, and of each."""
+    yield _key(sentence)
+    for tokens in sentences(" ".join(sentence.words)):
+        yield "".join(token.text for token in tokens)
+
+
+def _key(sentence: Sentence) -> str:
+    """The same however the words were told apart."""
+    return "".join(sentence.words)
 
 
 def marked_sentences(text: str, expected: Json, labels: Collection[str]) -> Iterator[Sentence]:

@@ -31,6 +31,7 @@ from model_types.ner.answers import write_answers
 from model_types.ner.conll import read_data_set
 from model_types.ner.evaluation import evaluate
 from model_types.ner.export import export
+from model_types.ner.feedback import join
 from model_types.ner.monitor import Monitor
 from model_types.ner.predict import load
 from model_types.ner.tagger import SCRATCH, flair_sentences, make_tagger
@@ -63,6 +64,9 @@ def _train(job: TrainingJob) -> None:
     logging.getLogger("flair").setLevel(logging.WARNING)
     flair.set_seed(int(job.hyperparameters["seed"]))
     data = read_data_set(job.dataset)
+    if job.feedback:
+        data, joined = join(data, job.feedback)
+        job.joined(joined)
     parts = {
         "train": flair_sentences(data.train),
         "dev": flair_sentences(data.dev),

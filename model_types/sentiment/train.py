@@ -11,7 +11,7 @@ from typing import Any
 from model_types import FRAMEWORK_FOLDER, TrainingJob, golden
 from model_types.training_report import class_metrics, write_curves, write_history, write_metrics
 
-from . import predict
+from . import feedback, predict
 from .dataset import Parts, read_parts
 from .evaluation import SCORE_NAME, Part, framework_scores
 from .naive_bayes import log_count_ratios
@@ -43,6 +43,9 @@ def train(job: TrainingJob) -> None:
     one does."""
     settings: dict[str, Any] = dict(job.hyperparameters)
     parts = read_parts(job.dataset, settings["seed"])
+    if job.feedback:
+        parts, joined = feedback.join(parts, job.feedback)
+        job.joined(joined)
     vocabulary = Vocabulary.build(
         (sample.text for sample in parts.train),
         parts.labels,

@@ -14,9 +14,10 @@ locals {
   # function's environment is small.
   catalogue = {
     for name, type in local.model_types : name => {
-      cpu    = type.cpu
-      memory = type.memory
-      epochs = type.epochs
+      cpu      = type.cpu
+      memory   = type.memory
+      epochs   = type.epochs
+      feedback = try(type.feedback, false)
       hyperparameters = {
         for key, spec in type.hyperparameters : key => {
           for field, value in merge(spec, { default = try(var.default_hyperparameters[name][key], spec.default) }) :

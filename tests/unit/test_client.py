@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from queue_consumer.intake import take_in
-from tests.building import NOW, FakeClock, pending_record, request_of, reserved
+from tests.building import NOW, FakeClock, feedback_of, pending_record, request_of, reserved
 from trainshed.checkpoints import Checkpoint, Checkpoints
 from trainshed.client import UNFINISHED, Client
 from trainshed.engine import Engine
@@ -19,6 +21,7 @@ from trainshed.errors import (
     UnknownModel,
     WrongStatus,
 )
+from trainshed.feedback_file import read
 from trainshed.model_type import Catalogue
 from trainshed.record import (
     Cause,
@@ -260,6 +263,64 @@ class TestRetry:
             WrongStatus, match="dead-letters redrive 33333333-3333-4333-8333-333333333333"
         ):
             client.retry(record.model_id, NOW)
+
+    def test_its_feedback_is_kept(
+        self, engine: Engine, client: Client, catalogue: Catalogue
+    ) -> None:
+        engine.feedback.put([feedback_of("cat")])
+        feedback = client.with_feedback(request_of("cat")).feedback
+        old = put(engine, pending_record("cat", feedback=feedback), Status.FAILED)
+        model_id = client.retry(old.model_id, NOW)
+        take_in(engine, catalogue, NOW)
+        new = client.find(model_id)
+        assert new.request is not None
+        assert new.request.feedback == feedback is not None
+
+
+class TestWithFeedback:
+    def test_all_that_is_said_of_a_name_goes_into_one_file(
+        self, engine: Engine, client: Client, home: Path
+    ) -> None:
+        said = [feedback_of("cat", number) for number in (2, 1)]
+        engine.feedback.put(
+            [*said, feedback_of("dog", 3), feedback_of("cat", 4, model_type="other")]
+        )
+        asked = request_of("cat", epochs=3)
+        request = client.with_feedback(asked)
+        assert request.feedback is not None
+        file = Path(request.feedback)
+        assert file.parent == home / "feedback"
+        assert list(read(file)) == said[::-1]
+        assert request.model_copy(update={"feedback": None}) == asked
+
+    def test_the_same_feedback_is_the_same_file(
+        self, engine: Engine, client: Client, home: Path
+    ) -> None:
+        engine.feedback.put([feedback_of("cat", 1)])
+        asked = request_of("cat")
+        first = client.with_feedback(asked)
+        assert client.with_feedback(asked) == first
+        assert [str(file) for file in (home / "feedback").iterdir()] == [first.feedback]
+        engine.feedback.put([feedback_of("cat", 2)])
+        assert client.with_feedback(asked).feedback != first.feedback
+        assert len(list(read(Path(first.feedback or "")))) == 1, "what is queued stays as it was"
+
+    def test_without_any_there_is_nothing_to_train_on(
+        self, engine: Engine, client: Client, home: Path
+    ) -> None:
+        engine.feedback.put([feedback_of("cat", model_type="other")])
+        with pytest.raises(InvalidRequest, match=r"no feedback on a model named 'cat' of .* 'toy'"):
+            client.with_feedback(request_of("cat"))
+        assert not (home / "feedback").exists()
+
+    def test_a_model_type_that_does_not_learn_from_it(
+        self, engine: Engine, settings: Settings
+    ) -> None:
+        told = {"toy": {"cpu": 256, "memory": 512, "epochs": 1, "hyperparameters": {}}}
+        deaf = Client(engine, replace(settings, catalogue_json=json.dumps(told)))
+        engine.feedback.put([feedback_of("cat")])
+        with pytest.raises(InvalidRequest, match="'toy' does not learn from feedback"):
+            deaf.with_feedback(request_of("cat"))
 
 
 class TestWait:

@@ -38,7 +38,9 @@ def test_a_record_becomes_an_assignment() -> None:
         "on": True,
         "text": "ä \"b\" 'c' $d\n{}",
     }
-    record = pending_record(epochs=4, dataset="/data/x y", hyperparameters=hyperparameters)
+    record = pending_record(
+        epochs=4, dataset="/data/x y", feedback="/f.jsonl", hyperparameters=hyperparameters
+    )
     launch = launch_of(record, 2, SETTINGS)
     assert Assignment.from_environment(launch.environment) == Assignment(
         model_id=record.model_id,
@@ -47,6 +49,7 @@ def test_a_record_becomes_an_assignment() -> None:
         epochs=4,
         hyperparameters=hyperparameters,
         dataset="/data/x y",
+        feedback="/f.jsonl",
     )
     assert launch.token == client_token(record.model_id, 2)
     assert launch.model_type == "toy"
@@ -71,10 +74,9 @@ def test_every_hyperparameter_survives_with_its_type(hyperparameters: dict[str, 
 
 
 def test_no_data_set_stays_no_data_set() -> None:
-    assert (
-        Assignment.from_environment(launch_of(pending_record(), 1, SETTINGS).environment).dataset
-        is None
-    )
+    environment = launch_of(pending_record(), 1, SETTINGS).environment
+    assignment = Assignment.from_environment(environment)
+    assert (assignment.dataset, assignment.feedback) == (None, None)
 
 
 def test_a_container_reads_the_settings_that_it_needs() -> None:

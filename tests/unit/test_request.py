@@ -33,7 +33,15 @@ def model_type(name: str) -> ModelType:
         "shuffle": Hyperparameter(type="boolean", default=True),
         "way": Hyperparameter(type="string", default="up", choices=("up", "down")),
     }
-    return ModelType(name=name, title=name, cpu=256, memory=512, epochs=7, hyperparameters=specs)
+    return ModelType(
+        name=name,
+        title=name,
+        cpu=256,
+        memory=512,
+        epochs=7,
+        feedback=name == "image_classification",
+        hyperparameters=specs,
+    )
 
 
 KNOWN = {name: model_type(name) for name in ("ner", "image_classification")}
@@ -72,6 +80,7 @@ def test_everything_can_be_said() -> None:
         "model_type": "image_classification",
         "epochs": 3,
         "dataset": "/data/ä set.txt",
+        "feedback": "s3://b/datasets/0/0.jsonl",
         "hyperparameters": {"rate": 1, "way": "down"},
         "priority": 0,
         "max_attempts": 10,
@@ -91,6 +100,15 @@ def test_a_request_survives_the_queue() -> None:
     )
     assert read(request.encode()) == request.completed(KNOWN)
     assert "priority" not in request.encode(), "defaults are not sent"
+
+
+def test_feedback_is_for_model_types_that_learn_from_it() -> None:
+    document = {"name": "x", "model_type": "image_classification", "feedback": "/f.jsonl"}
+    request = read(document)
+    assert request.feedback == "/f.jsonl"
+    assert renewed(request).feedback == "/f.jsonl"
+    with pytest.raises(InvalidRequest, match="model type 'ner' does not learn from feedback"):
+        read({**document, "model_type": "ner"})
 
 
 def test_a_redelivery_without_a_request_id_has_the_same_modelid() -> None:
@@ -153,6 +171,9 @@ def test_a_name_that_fits(name: str) -> None:
         ({"dataset": "/a\nb"}, "dataset: must not hold control characters"),
         ({"dataset": "/" + "a" * 1024}, "dataset: "),
         ({"dataset": ["/a"]}, "dataset: "),
+        ({"feedback": "relative"}, "feedback: must be an absolute path or an s3:// address"),
+        ({"feedback": True}, "feedback: "),
+        ({"feedback": "/f.jsonl"}, "'ner' does not learn from feedback"),
         ({"model_type": "../ner"}, "model_type: "),
         ({"model_type": "Ner"}, "model_type: "),
         ({"model_type": "ner\n"}, "model_type: "),

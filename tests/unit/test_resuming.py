@@ -370,7 +370,13 @@ def test_a_checkpoint_of_other_data_is_refused(
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 6}, {"hyperparameters": {"seed": 2}}, {"model_type": "other"}]
+    "change",
+    [
+        {"epochs": 6},
+        {"hyperparameters": {"seed": 2}},
+        {"model_type": "other"},
+        {"feedback": "0" * 64},
+    ],
 )
 def test_a_checkpoint_of_another_training_is_refused(
     bench: Bench, home: Path, tmp_path: Path, change: dict[str, Any]

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.building import NOW, FakeClock, pending_record
+from tests.building import NOW, FakeClock, feedback_of, pending_record
 from training_image.__main__ import main
 from training_image.interruption import Interruption
 from training_image.run_training import NotClaimed, run_training
 from trainshed.engine import Engine
 from trainshed.errors import ArtifactExists
+from trainshed.feedback import Feedback
+from trainshed.feedback_file import write
 from trainshed.handoff import (
     EXIT_FAILED,
     EXIT_NOT_CLAIMED,
@@ -87,6 +89,39 @@ def test_it_trains_on_the_data_set_that_was_named(
     assert path.read_text() == '["mine.txt"]'
 
 
+def said(number: int, text: str, label: str, **fields: Any) -> Feedback:
+    told = {"input": text, "verdict": "corrected", "expected": {"label": label}, **fields}
+    return feedback_of(number=number, **told)
+
+
+def test_feedback_joins_and_the_manifest_says_how_much(
+    engine: Engine, settings: Settings, options: dict[str, Value], home: Path, tmp_path: Path
+) -> None:
+    feedback = [
+        said(1, "one", "bad"),
+        said(2, "two", "good", verdict="approved"),
+        said(3, "one", "good"),
+        said(4, "one", "worse", at=NOW),  # the oldest, whatever its place
+    ]
+    file = write(tmp_path, feedback)
+    record, environ = start(engine, settings, hyperparameters=options, feedback=str(file))
+    run(engine, settings, environ)
+    prefix = artifact_prefix(record.model_id, 1)
+    right = json.loads((home / "artifacts" / prefix / "feedback.json").read_text())
+    assert list(right.items()) == [("two", {"label": "good"}), ("one", {"label": "good"})]
+    assert fetch(engine.artifacts, prefix, None, tmp_path).feedback == 2
+
+
+def test_without_feedback_none_joins(
+    engine: Engine, settings: Settings, options: dict[str, Value], tmp_path: Path
+) -> None:
+    record, environ = start(engine, settings, hyperparameters=options)
+    run(engine, settings, environ)
+    assert (
+        fetch(engine.artifacts, artifact_prefix(record.model_id, 1), None, tmp_path).feedback == 0
+    )
+
+
 def test_an_attempt_that_is_over_is_not_worked_on(
     engine: Engine, settings: Settings, options: dict[str, Value], home: Path
 ) -> None:
@@ -151,6 +186,27 @@ def test_a_data_set_that_is_not_there(
     record, environ = start(engine, settings, hyperparameters=options, dataset="/no/such/data")
     assert main(environ) == EXIT_FAILED
     assert failure_of(engine, record) == "There is no data set /no/such/data on this machine."
+
+
+def test_feedback_that_is_not_there(
+    engine: Engine, settings: Settings, options: dict[str, Value]
+) -> None:
+    record, environ = start(engine, settings, hyperparameters=options, feedback="/no/such.jsonl")
+    assert main(environ) == EXIT_FAILED
+    assert "The feedback cannot be read: There is no data set /no" in failure_of(engine, record)
+
+
+def test_damaged_feedback_is_not_trained_on(
+    engine: Engine, settings: Settings, options: dict[str, Value], tmp_path: Path
+) -> None:
+    file = write(tmp_path, [said(1, "one", "bad")])
+    file.write_bytes(file.read_bytes().replace(b"bad", b"sad"))
+    record, environ = start(engine, settings, hyperparameters=options, feedback=str(file))
+    assert main(environ) == EXIT_FAILED
+    failure = failure_of(engine, record)
+    assert f"The feedback {file.name} is damaged, or is none" in failure
+    assert "--with-feedback` writes it anew" in failure
+    assert engine.artifacts.keys(artifact_prefix(record.model_id, 1)) == []
 
 
 def test_a_model_type_that_is_not_there(

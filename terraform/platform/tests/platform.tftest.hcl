@@ -96,9 +96,10 @@ run "the_consumer_learns_the_model_types_with_the_platforms_defaults" {
   assert {
     condition = jsondecode(aws_lambda_function.consumer.environment[0].variables.TRAINSHED_CATALOGUE) == {
       plain = {
-        cpu    = 1024
-        memory = 2048
-        epochs = 3
+        cpu      = 1024
+        memory   = 2048
+        epochs   = 3
+        feedback = true
         hyperparameters = {
           rate = { type = "number", default = 0.5, minimum = 0, maximum = 1 }
           text = { type = "string", default = "from the platform" }
@@ -108,6 +109,7 @@ run "the_consumer_learns_the_model_types_with_the_platforms_defaults" {
         cpu             = 256
         memory          = 512
         epochs          = 1
+        feedback        = false
         hyperparameters = { way = { type = "string", default = "it's one", choices = ["it's one", "another"] } }
       }
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model_types import InvalidInput, Json
-from model_types.ner.conll import Sentence
-from model_types.ner.feedback import marked_sentences
+from model_types import Example, InvalidData, InvalidInput, Json
+from model_types.ner.conll import DataSet, Sentence
+from model_types.ner.feedback import join, marked_sentences
 from model_types.ner.text import MAX_TOKENS
 
 LABELS = ["LOC", "PER"]
@@ -66,3 +66,72 @@ def test_spans_that_no_model_can_mark_are_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
         read(text, {"spans": [{"start": start, "end": end, "label": "PER"}]})
+
+
+DATA = DataSet(
+    train=[Sentence(["Anna", "slept", "."], [(0, 1, "PER")]), Sentence(["Rome", "!"], [])],
+    dev=[Sentence(["Rome", "did", "n't", "sleep", ".", "Bob", "did", "."], [(0, 1, "LOC")])],
+    test=[Sentence(["Hi", "."], [])],
+)
+
+
+def said(text: str, **names: str) -> Example:
+    return Example("text/plain", text.encode(), marked(text, **names))
+
+
+def test_examples_join_the_training_part_and_are_counted() -> None:
+    data, joined = join(DATA, [said("Eve ate. Bob, too.", Eve="PER", Bob="PER"), said("Hm.")])
+    assert joined == 2
+    assert data.train == [
+        *DATA.train,
+        Sentence(["Eve", "ate", "."], [(0, 1, "PER")]),
+        Sentence(["Bob", ",", "too", "."], [(0, 1, "PER")]),
+        Sentence(["Hm", "."], []),
+    ]
+    assert (data.dev, data.test) == (DATA.dev, DATA.test)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi.",
+        "Hi .",
+        "Rome didn't sleep. Bob did.",
+        "Rome didn't  sleep.",
+        "Bob did.",
+        "Bob did. Hi.",
+    ],
+)
+def test_what_is_in_dev_or_test_is_left_out(text: str) -> None:
+    assert join(DATA, [said(text)]) == (DATA, 0)
+
+
+def test_of_a_text_only_the_sentences_of_dev_and_test_are_left_out() -> None:
+    data, joined = join(DATA, [said("Hi. Eve ate. Bob did.", Eve="PER")])
+    assert (data.train[2:], joined) == ([Sentence(["Eve", "ate", "."], [(0, 1, "PER")])], 1)
+
+
+def test_each_sentence_counts_once_and_the_last_word_holds() -> None:
+    again = [said("Eve ate.", Eve="LOC"), said("Rome!", Rome="LOC"), said("Eve  ate.", Eve="PER")]
+    data, joined = join(DATA, again)
+    assert joined == 2
+    assert data.train == [
+        DATA.train[0],
+        Sentence(["Eve", "ate", "."], [(0, 1, "PER")]),
+        Sentence(["Rome", "!"], [(0, 1, "LOC")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (Example("text/plain", b"Eve", {"label": "PER"}, "Feedback 7"), "Feedback 7: A right ans"),
+        (said("Eve ate.", Eve="ORG"), "'ORG' is not known; known are: LOC, PER"),
+        (said("Eve ate.", Ev="PER"), "mark 'Eve', from 0 to 3"),
+        (Example("text/plain", b" ", {"spans": []}), "The text is empty"),
+        (Example("image/png", b"x", {"spans": []}), "image/png, not text/plain"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_named(example: Example, words: str) -> None:
+    with pytest.raises(InvalidData, match=words):
+        join(DATA, [said("Hm."), example])

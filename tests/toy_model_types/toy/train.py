@@ -38,6 +38,10 @@ def train(job: TrainingJob) -> None:
     (job.output / "words.json").write_text(
         json.dumps(sorted(path.name for path in job.dataset.iterdir())), encoding="utf-8"
     )
+    if job.feedback:
+        right = {example.body.decode(): example.expected for example in job.feedback}
+        (job.output / "feedback.json").write_text(json.dumps(right), encoding="utf-8")
+        job.joined(len(job.feedback))
     note(ledger, "end")
 
 
