@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from model_types import Json, Predictor
-from serving_image import api_keys, json_body, metrics, problems
+from model_types import Correctable, Json, Predictor
+from serving_image import api_keys, feedback, feedback_post, json_body, metrics, problems
 from serving_image.served_model import ServedModel
+from trainshed import feedback_csv
 
 _PREDICTION_PROBLEMS: Mapping[int, str] = {
     400: "The body is not what its media type says.",
@@ -21,7 +22,20 @@ _PREDICTION_PROBLEMS: Mapping[int, str] = {
 _OPEN_TO_ALL = ("/livez", "/readyz", "/health", "/ping")
 
 
-def openapi_document(served: ServedModel, predictor: Predictor, needs_key: bool) -> Json:
+_FEEDBACK_PROBLEMS: Mapping[int, str] = {
+    400: "The body is not JSON.",
+    409: "Another model is served by now.",
+    413: "The body, or the input in it, is too long.",
+    415: "The body is not said to be JSON.",
+    422: "It is no feedback, or not on an input and with a right answer that this model can have.",
+    500: "The model failed.",
+    503: "The model is loading, was refused or is overloaded, or feedback cannot be kept now.",
+}
+
+
+def openapi_document(
+    served: ServedModel, predictor: Predictor, *, needs_key: bool, keeps_feedback: bool
+) -> Json:
     readiness = _get("Whether the model is in service", _json({"type": "object"}), 503)
     document = {
         "openapi": "3.1.0",
@@ -32,6 +46,7 @@ def openapi_document(served: ServedModel, predictor: Predictor, needs_key: bool)
         },
         "paths": {
             **{path: _prediction(path, predictor) for path in served.paths},
+            **(_feedback(served, predictor) if keeps_feedback else {}),
             "/": _get("What is served", _json({"type": "object"})),
             "/training_curves.png": _get("Loss and score per epoch", {"image/png": {}}, 404),
             "/livez": _get("Whether the process answers", _json({"type": "object"})),
@@ -82,6 +97,32 @@ def _prediction(path: str, predictor: Predictor) -> Json:
                 },
             },
         }
+    }
+
+
+def _feedback(served: ServedModel, predictor: Predictor) -> Json:
+    if not isinstance(predictor, Correctable):
+        return {}
+    kept = _json(
+        {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
+    )
+    post = {
+        "operationId": "feedback",
+        "summary": "Approve or correct an answer",
+        "requestBody": {
+            "required": True,
+            "content": _json(feedback_post.schema(served, predictor)),
+        },
+        "responses": {
+            "201": {"description": "It is kept.", "content": kept},
+            "200": {"description": "It had been kept already, under this id.", "content": kept},
+            **{str(s): _problem(description) for s, description in _FEEDBACK_PROBLEMS.items()},
+        },
+    }
+    table = {feedback_csv.MEDIA_TYPE: {"schema": {"type": "string"}}}
+    return {
+        feedback.PATH: {"post": post},
+        feedback.CSV_PATH: _get("All feedback on the models of this name", table, 503),
     }
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Executor
-
 import falcon
 import falcon.asgi
 
-from model_types import Json
-from serving_image import json_body, metrics
-from serving_image.batching import Batcher
+from model_types import Correctable, Json
+from serving_image import feedback, json_body, metrics
+from serving_image.asking import Asking
 from serving_image.metrics import Metrics
 from serving_image.model import Model
 from serving_image.openapi import openapi_document
-from serving_image.problems import ClientGone
 from serving_image.request_body import BodyReader, Request, media_type
 from serving_image.served_model import ServedModel
 
@@ -24,43 +20,38 @@ Response = falcon.asgi.Response
 class Prediction:
     """POST an input, or a list of them, and get the model's answer."""
 
-    def __init__(
-        self,
-        model: Model,
-        reader: BodyReader,
-        *,
-        short: Batcher,
-        long: Batcher,
-        thread: Executor,
-    ) -> None:
-        """`long` predicts on what came in a long body, which `thread` decodes, or takes long for
-        another reason; `short` on all else."""
-        self._thread = thread
+    def __init__(self, model: Model, reader: BodyReader, asking: Asking) -> None:
         self._model = model
         self._reader = reader
-        self._short = short
-        self._long = long
+        self._asking = asking
 
     async def on_post(self, request: Request, response: Response) -> None:
-        predictor = self._model.predictor
-        kind = media_type(request, predictor.request_schemas)
+        kind = media_type(request, self._model.predictor.request_schemas)
         async with self._reader.read(request) as body:
             is_long = self._reader.is_long(body)
-            if is_long:
-                loop = asyncio.get_running_loop()
-                inputs = await loop.run_in_executor(self._thread, predictor.decode, body, kind)
-            else:
-                inputs = predictor.decode(body, kind)
-            batcher = self._long if is_long or inputs.long else self._short
-            results = await _while_connected(request, batcher.submit(inputs.items))
+            inputs = await self._asking.decode(body, kind, is_long)
+            results = await self._asking.predict(request, inputs, is_long)
         _answer(response, results if inputs.many else results[0])
 
 
 class Description:
     """What is served."""
 
-    def __init__(self, served: ServedModel) -> None:
-        self._document = {
+    def __init__(self, model: Model, keeps_feedback: bool) -> None:
+        self._model = model
+        self._keeps_feedback = keeps_feedback
+
+    async def on_get(self, _: Request, response: Response) -> None:
+        _answer(response, self._document())
+
+    on_head = on_get
+
+    def _document(self) -> Json:
+        served = self._model.served
+        predictor = self._model.predictor if self._model.is_ready else None
+        correctable = predictor if isinstance(predictor, Correctable) else None
+        takes_feedback = self._keeps_feedback and correctable is not None
+        return {
             "modelId": served.model_id,
             "model_type": served.model_type,
             "attempt": served.attempt,
@@ -68,18 +59,19 @@ class Description:
             "created_at": served.created_at,
             "metrics": served.metrics,
             "history": served.history,
+            "media_types": list(predictor.request_schemas) if predictor else [],
+            "answers": correctable.answers if correctable else None,
+            "labels": list(correctable.labels) if correctable else [],
+            "feedback": takes_feedback,
             "links": {
                 "predict": list(served.paths),
                 "curves": "/training_curves.png" if served.curves else None,
                 "openapi": "/openapi.json",
                 "metrics": "/metrics",
+                "feedback": feedback.PATH if takes_feedback else None,
+                "feedback_csv": feedback.CSV_PATH if takes_feedback else None,
             },
         }
-
-    async def on_get(self, _: Request, response: Response) -> None:
-        _answer(response, self._document)
-
-    on_head = on_get
 
 
 class Curves:
@@ -135,30 +127,21 @@ class MetricsPage:
 class OpenApi:
     """The OpenAPI document."""
 
-    def __init__(self, model: Model, *, needs_key: bool) -> None:
+    def __init__(self, model: Model, *, needs_key: bool, keeps_feedback: bool) -> None:
         self._model = model
         self._needs_key = needs_key
+        self._keeps_feedback = keeps_feedback
 
     async def on_get(self, _: Request, response: Response) -> None:
-        predictor = self._model.predictor
-        _answer(response, openapi_document(self._model.served, predictor, self._needs_key))
+        document = openapi_document(
+            self._model.served,
+            self._model.predictor,
+            needs_key=self._needs_key,
+            keeps_feedback=self._keeps_feedback,
+        )
+        _answer(response, document)
 
     on_head = on_get
-
-
-async def _while_connected(request: Request, future: asyncio.Future[list[Json]]) -> list[Json]:
-    """Await `future`, or raise `ClientGone` as soon as nobody is there to read the answer."""
-
-    def give_up(_: asyncio.Task[None]) -> None:
-        if not future.done():
-            future.set_exception(ClientGone())
-
-    watcher = asyncio.create_task(request.wait_until_gone())
-    watcher.add_done_callback(give_up)
-    try:
-        return await future
-    finally:
-        watcher.cancel()
 
 
 def _answer(response: Response, value: Json) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainshed.environment import read_environment, seconds, variable, whole_number
+from trainshed.environment import read_environment, seconds, switch, variable, whole_number
 
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -69,6 +69,12 @@ class ServingSettings:
         "the SHA-256, in hex, of the key that requests must have; several are separated by commas",
         tuple,
         secret=True,  # a key that was put here by mistake
+    )
+    take_feedback: bool = variable(
+        "TRAINSHED_TAKE_FEEDBACK",
+        switch,
+        "0: no feedback is taken; on the aws engine none is either where it has no table for it",
+        True,
     )
     log_level: str = variable(
         "TRAINSHED_LOG_LEVEL", _log_level, "the least that is logged: `debug` … `critical`", "info"

@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from trainshed.errors import InvalidFeedback
 from trainshed.request import NAME_PATTERN
 
+FEEDBACK_ID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
 MAX_INPUT_BYTES = 128 * 1024
 """Of what was asked. A row of a registry may have 400 KB with all else in it, and a picture is
 written there in base64."""
@@ -30,7 +32,7 @@ class Feedback(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    feedback_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    feedback_id: Annotated[str, Field(pattern=FEEDBACK_ID_PATTERN)]
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """The name of the model, under which the feedback of all its trainings is kept together."""
     model_id: str

@@ -174,6 +174,11 @@ class Settings:
             return replace(settings, aws=read_environment(AwsSettings, environ))
         return settings
 
+    @property
+    def has_feedback_store(self) -> bool:
+        """Whether `open_feedback` has something to open: a server on aws may have no table."""
+        return self.aws is None or bool(self.aws.feedback_table)
+
     def read_catalogue(self) -> Catalogue:
         """The model types that may be asked for, as they are now. Raises `InvalidSettings`."""
         if self.catalogue_json:

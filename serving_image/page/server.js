@@ -62,15 +62,19 @@ function askForKey(problem) {
 /** What is served, once its model is ready; `waiting` is called with the reason until then. */
 export async function served(waiting) {
   for (;;) {
-    try {
-      await request("/readyz");
-      return await (await request("/", { headers: { Accept: "application/json" } })).json();
-    } catch (problem) {
-      if (problem.status !== 503 || !problem.retrySeconds) throw problem;
-      waiting(problem.message);
-      await new Promise((resolve) => setTimeout(resolve, problem.retrySeconds * 1000));
-    }
+    const seconds = await request("/readyz").then(() => 0, (problem) => retrySeconds(problem, waiting));
+    if (!seconds) {
+      const told = await (await request("/", { headers: { Accept: "application/json" } })).json();
+      if (told.media_types.length) return told;
+    } // else another process of the server has answered, whose model is not ready
+    await new Promise((resolve) => setTimeout(resolve, 1000 * (seconds || 1)));
   }
+}
+
+function retrySeconds(problem, waiting) {
+  if (problem.status !== 503 || !problem.retrySeconds) throw problem;
+  waiting(problem.message);
+  return problem.retrySeconds;
 }
 
 /** The model's answer to a question: `{body, mediaType}`. */

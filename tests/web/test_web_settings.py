@@ -17,6 +17,7 @@ def test_two_variables_are_enough() -> None:
     assert settings.max_body_bytes == 1024 * 1024
     assert settings.max_batch == 8
     assert settings.workers == 1
+    assert settings.take_feedback
 
 
 def test_every_variable_is_read() -> None:
@@ -29,11 +30,13 @@ def test_every_variable_is_read() -> None:
         "TRAINSHED_CLIENT_SECONDS": "2.5",
         "TRAINSHED_MAX_BATCH": "16",
         "TRAINSHED_API_KEY_SHA256": f"{'b' * 64},{'c' * 64}",
+        "TRAINSHED_TAKE_FEEDBACK": "0",
         "TRAINSHED_LOG_LEVEL": "debug",
     }
     settings = ServingSettings.from_environment(environ)
+    keys = ("b" * 64, "c" * 64)
     assert settings == ServingSettings(
-        "models/m/1", "a" * 64, "::1", 80, 3, 1000, 2.5, 16, ("b" * 64, "c" * 64), "debug"
+        "models/m/1", "a" * 64, "::1", 80, 3, 1000, 2.5, 16, keys, False, "debug"
     )
     assert settings.bind == "[::1]:80"
     assert {spec.metadata["variable"] for spec in fields(ServingSettings)} == environ.keys()
@@ -58,6 +61,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("TRAINSHED_MAX_BODY_BYTES", "1e6"),
         ("TRAINSHED_CLIENT_SECONDS", "0"),
         ("TRAINSHED_MAX_BATCH", "0"),
+        ("TRAINSHED_TAKE_FEEDBACK", "yes"),
         ("TRAINSHED_LOG_LEVEL", "chatty"),
     ],
 )
