@@ -21,6 +21,7 @@ _COMMANDS = {
     "retry": "Queue a failed or cancelled model's request once more, or lift a retry's delay.",
     "serve": "Serve a Completed model over HTTP.",
     "predict": "Ask a Completed model, without a server.",
+    "feedback": "What people said of models' answers: export it, import it.",
     "dead-letters": "Messages that could not be dealt with.",
     "doctor": "Find what is out of place, and mend it with --fix.",
 }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from model_types import Example, InvalidData
+from model_types import Example, InvalidData, TrainingJob
 from model_types.image_classification.dataset import Parts, read_parts
 from model_types.image_classification.feedback import join
 from model_types.image_classification.picture import MAX_PIXELS
+from model_types.image_classification.train import train
 
 from .conftest import encode, noise, pictures, write_zip
 
@@ -97,3 +100,29 @@ def test_a_bomb_is_not_decoded(parts: Parts) -> None:
     assert len(bomb) < 100_000
     with pytest.raises(InvalidData, match="Scale it down"):
         join(parts, [said(bomb, "cat")], SIZE)
+
+
+def test_a_training_joins_it_and_tells_how_much(
+    small_job: Callable[..., TrainingJob], files: dict[str, bytes], tmp_path: Path
+) -> None:
+    dataset = write_zip(tmp_path / "data.zip", files)
+    feedback = [said(new(1), "cat"), said(new(2), "dog"), said(files["test/cat/0.png"], "dog")]
+    told: list[int] = []
+    without = small_job(dataset, "without", joined=told.append)
+    train(without)
+    assert told == []
+    job = small_job(dataset, "with", joined=told.append, feedback=feedback)
+    train(job)
+    assert told == [2]
+    samples = json.loads((job.output / "metrics.json").read_text())["samples"]
+    assert samples == {"train": 8, "dev": 2, "test": 2}
+
+
+def test_a_training_refuses_what_it_cannot_learn_from(
+    small_job: Callable[..., TrainingJob], files: dict[str, bytes], tmp_path: Path
+) -> None:
+    dataset = write_zip(tmp_path / "data.zip", files)
+    job = small_job(dataset, "out", feedback=[said(new(1), "cow", where="Feedback 7")])
+    with pytest.raises(InvalidData, match="Feedback 7: The label 'cow' is not known"):
+        train(job)
+    assert list(job.output.iterdir()) == []

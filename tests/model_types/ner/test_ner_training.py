@@ -15,6 +15,7 @@ import model_types
 from model_types import (
     Answers,
     Correctable,
+    Example,
     InvalidData,
     InvalidInput,
     Progress,
@@ -253,3 +254,13 @@ def test_its_own_answers_can_be_approved_and_corrected(trained: Trained) -> None
     for wrong in ({"start": 0, "end": 3, "label": "PER"}, {"start": 0, "end": 4, "label": "O"}):
         with pytest.raises(InvalidInput):
             predictor.check("Anna slept", {"spans": [wrong]})
+
+
+def test_feedback_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
+    spans = {"spans": [{"start": 0, "end": 3, "label": "PET"}]}
+    wrong = Example("text/plain", b"Rex barked.", spans, "Feedback 7")
+    told: list[int] = []
+    job = TrainingJob(SAMPLE, tmp_path, 1, defaults(), print, [wrong], told.append)
+    with pytest.raises(InvalidData, match="Feedback 7: The label 'PET' is not known"):
+        load_trainer("ner", FOLDERS).train(job)
+    assert (told, list(tmp_path.iterdir())) == ([], [])

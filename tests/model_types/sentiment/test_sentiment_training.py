@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from model_types import FRAMEWORK_FOLDER, InvalidData, Predictor, TrainingJob, golden
+from model_types import FRAMEWORK_FOLDER, Example, InvalidData, Predictor, TrainingJob, golden
 from model_types.sentiment import export, network, predict
 from model_types.sentiment.dataset import read_file
 from model_types.sentiment.train import train
@@ -211,6 +212,17 @@ def test_nothing_is_left_where_the_data_is_missing(defaults: Any, tmp_path: Path
     with pytest.raises(InvalidData, match="does not exist"):
         train(job)
     assert list(job.output.iterdir()) == []
+
+
+def test_feedback_that_cannot_be_learned_from_is_refused(
+    defaults: Any, sample: Path, tmp_path: Path
+) -> None:
+    wrong = Example("text/plain", b"new", {"label": "anger"}, "Feedback 7")
+    told: list[int] = []
+    job = _small_job(defaults, sample, tmp_path / "out")
+    with pytest.raises(InvalidData, match="Feedback 7: The label 'anger' is not known"):
+        train(replace(job, feedback=[wrong], joined=told.append))
+    assert (told, list(job.output.iterdir())) == ([], [])
 
 
 def test_export_names_the_layers_that_the_network_has() -> None:
