@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -83,17 +85,21 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 class Served:
-    """A server with a model of one of the tests' own types."""
+    """A server with a model of one of the tests' own types, as one test sees it."""
 
     def __init__(self, home: Home, server: Server) -> None:
         self.home = home
         self.server = server
         self.url = server.url
+        self._before = {told.feedback_id for told in self._all_feedback()}
 
     def feedback(self) -> list[Feedback]:
-        """All that was said, oldest first."""
+        """What was said since the test began, in no order."""
+        return [told for told in self._all_feedback() if told.feedback_id not in self._before]
+
+    def _all_feedback(self) -> list[Feedback]:
         with open_feedback(Settings.from_environment(self.home.environment)) as store:
-            return sorted(store.of("parrot"), key=lambda told: told.at)
+            return list(store.of("parrot"))
 
 
 def publish(folder: Path, model_type: str) -> Home:
@@ -109,16 +115,33 @@ def publish(folder: Path, model_type: str) -> Home:
     return publish_folder(output, folder, model_type)
 
 
+def start_type(
+    start: Callable[..., Server], folder: Path, model_type: str, **environment: str
+) -> tuple[Home, Server]:
+    home = publish(folder / model_type, model_type)
+    server = start(home, TRAINSHED_MODEL_TYPES=str(MODEL_TYPES), **environment)
+    server.wait_until_ready()
+    return home, server
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """One server for each of the tests' own types, started for the first test that wants it."""
+    folder = tmp_path_factory.mktemp("servers")
+    with launching(folder) as start:
+        yield cache(partial(start_type, start, folder))
+
+
 @pytest.fixture
-def serve_type(tmp_path: Path) -> Iterator[ServeType]:
-    """Serve a model of one of the tests' own types: `serve_type("tags", **environment)`."""
+def serve_type(running: Callable[[str], Any], tmp_path: Path) -> Iterator[ServeType]:
+    """Serve a model of one of the tests' own types: `serve_type("tags")`; `alone=True`, or
+    settings, give a server that is this test's own."""
     with launching(tmp_path) as start:
 
-        def serve(model_type: str, **environment: str) -> Served:
-            home = publish(tmp_path / model_type, model_type)
-            server = start(home, TRAINSHED_MODEL_TYPES=str(MODEL_TYPES), **environment)
-            server.wait_until_ready()
-            return Served(home, server)
+        def serve(model_type: str, alone: bool = False, **environment: str) -> Served:
+            if not alone and not environment:
+                return Served(*running(model_type))
+            return Served(*start_type(start, tmp_path, model_type, **environment))
 
         yield serve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
@@ -14,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.web.conftest import Server, launching, publish_echo, wait_until
+from trainshed.feedback import MAX_INPUT_BYTES
 
 from .conftest import (
     DESKTOP,
@@ -279,7 +281,7 @@ def test_another_model_by_now_means_to_reload(serve_type: ServeType, open_page: 
 
 
 def test_what_the_model_refuses_is_told(serve_type: ServeType, open_page: OpenPage) -> None:
-    served = serve_type("moods")
+    served = serve_type("moods", alone=True)
     page = open_page(served.url)
     page.get_by_label("Text").fill("refuse")
     page.get_by_role("button", name="Ask").click()
@@ -353,13 +355,9 @@ def picture(width: int, height: int, kind: str = "PNG", noise: bool = False) -> 
     return content.getvalue()
 
 
-def choose(page: Page, name: str, media_type: str, content: bytes) -> bytes:
-    """Choose a file, and give what was sent of it."""
-    with page.expect_request("**/frames") as request:
-        page.locator("#file").set_input_files(
-            FilePayload(name=name, mimeType=media_type, buffer=content)
-        )
-    return request.value.post_data_buffer or b""
+def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
+    chooser = page.locator("#file")
+    chooser.set_input_files(FilePayload(name=name, mimeType=media_type, buffer=content))
 
 
 def test_a_picture_is_shown_with_its_answer_and_corrected(
@@ -367,8 +365,7 @@ def test_a_picture_is_shown_with_its_answer_and_corrected(
 ) -> None:
     served = serve_type("frames")
     page = open_page(served.url)
-    small = picture(30, 10)
-    assert choose(page, "wide.png", "image/png", small) == small
+    choose(page, "wide.png", "image/png", picture(30, 10))
     expect(page.get_by_alt_text("Your picture, wide.png")).to_be_visible()
     expect(page.locator(".scores .chosen")).to_have_text("wide75%")
     page.get_by_role("button", name="Correct").click()
@@ -377,7 +374,7 @@ def test_a_picture_is_shown_with_its_answer_and_corrected(
     thanks(page)
     expect(page.locator("#file")).to_be_focused()
     [told] = served.feedback()
-    assert told.media_type == "image/png"
+    assert (told.media_type, b64decode(told.input)) == ("image/png", picture(30, 10))
     assert told.expected == {"label": "tall"}
 
 
@@ -391,22 +388,24 @@ def test_a_picture_is_shown_with_its_answer_and_corrected(
 def test_a_picture_that_is_too_large_or_of_another_kind_is_made_smaller(
     serve_type: ServeType, open_page: OpenPage, name: str, media_type: str, content: bytes
 ) -> None:
-    page = open_page(serve_type("frames").url)
-    sent = choose(page, name, media_type, content)
-    with Image.open(BytesIO(sent)) as smaller:
-        assert (smaller.format, smaller.size) == ("JPEG", (512, 341))
-    assert len(sent) <= 128 * 1024
+    served = serve_type("frames")
+    page = open_page(served.url)
+    choose(page, name, media_type, content)
     expect(page.locator("#result")).to_contain_text("sent as a JPEG of 512 × 341 pixels")
     page.get_by_role("button", name="Approve").click()
     thanks(page)
+    [told] = served.feedback()
+    sent = b64decode(told.input)
+    with Image.open(BytesIO(sent)) as smaller:
+        assert (smaller.format, smaller.size) == ("JPEG", (512, 341))
+    assert (told.media_type, len(sent) <= MAX_INPUT_BYTES) == ("image/jpeg", True)
 
 
 def test_what_is_no_picture_is_refused(serve_type: ServeType, open_page: OpenPage) -> None:
     page = open_page(serve_type("frames").url)
     choose(page, "page.png", "image/png", b"%PDF-1.7")
     expect(page.locator("#problem")).to_have_text("The body is no picture.")
-    broken = {"name": "x.webp", "mimeType": "image/webp", "buffer": b"%PDF-1.7"}
-    page.locator("#file").set_input_files(broken)
+    choose(page, "x.webp", "image/webp", b"%PDF-1.7")
     expect(page.locator("#problem")).to_have_text(
         "x.webp is no picture that this browser can read."
     )
