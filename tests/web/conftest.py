@@ -22,6 +22,7 @@ import pytest
 
 from model_types import builtin_folder
 from model_types.golden import Example, write_golden
+from tests.building import TOY_MODEL_TYPES
 from trainshed.engine import open_artifacts
 from trainshed.manifest import MANIFEST_NAME, digest_of, publish
 from trainshed.settings import Settings
@@ -69,9 +70,10 @@ class Home:
 
     @property
     def environment(self) -> Mapping[str, str]:
+        folders = (MODEL_TYPES, TOY_MODEL_TYPES, builtin_folder())
         return {
             "TRAINSHED_HOME": str(self.path),
-            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, (MODEL_TYPES, builtin_folder()))),
+            "TRAINSHED_MODEL_TYPES": os.pathsep.join(map(str, folders)),
             "TRAINSHED_ARTIFACT": PREFIX,
             "TRAINSHED_ARTIFACT_DIGEST": self.digest,
             "TRAINSHED_HOST": "127.0.0.1",

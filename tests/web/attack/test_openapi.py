@@ -13,40 +13,57 @@ from pathlib import Path
 import pytest
 
 from model_types import TrainingJob, builtin_folder, load_trainer
-from tests.web.conftest import (
-    Home,
-    Server,
-    publish_echo,
-    publish_folder,
-)
+from tests.building import TOY_MODEL_TYPES
+from tests.web.conftest import Home, Server, publish_echo, publish_folder
 
 KEY = "the-key-of-this-test-alone"
 SAMPLE_LINES = 1500
 
 
-def train(model_type: str, folder: Path) -> Path:
-    """Train a model for a moment, on the beginning of its sample; give what it left."""
+def train(model_type: str, folder: Path, **hyperparameters: str) -> Home:
+    """Train a model for a moment, on the beginning of its sample, and publish it."""
+    model_types = TOY_MODEL_TYPES if model_type == "critic" else builtin_folder()
     sample, output = folder / "sample", folder / "output"
     sample.mkdir()
     output.mkdir()
-    for file in (builtin_folder() / model_type / "sample").iterdir():
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        (sample / file.name).write_text("".join(lines[:SAMPLE_LINES]), encoding="utf-8")
-    described = json.loads((builtin_folder() / model_type / "model_type.json").read_text())
+    for file in (model_types / model_type / "sample").iterdir():
+        (sample / file.name).write_bytes(beginning(file))
+    described = json.loads((model_types / model_type / "model_type.json").read_text())
     defaults = {name: field["default"] for name, field in described["hyperparameters"].items()}
-    job = TrainingJob(sample, output, 1, defaults, lambda _: None)
-    load_trainer(model_type, [builtin_folder()]).train(job)
-    return output
+    job = TrainingJob(sample, output, 1, {**defaults, **hyperparameters}, lambda _: None)
+    load_trainer(model_type, [model_types]).train(job)
+    return publish_folder(output, folder, model_type)
 
 
-@pytest.fixture(params=["echo", "ner", "sentiment"])
+def beginning(file: Path) -> bytes:
+    """Of a text; all of an archive."""
+    content = file.read_bytes()
+    if file.suffix == ".zip":
+        return content
+    return b"".join(content.splitlines(keepends=True)[:SAMPLE_LINES])
+
+
+BUILTIN = sorted(path.parent.name for path in builtin_folder().glob("*/model_type.json"))
+
+
+@pytest.fixture(params=["echo", "label", "spans", *BUILTIN])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     """A home with a model of each type."""
     if request.param == "echo":
         return publish_echo(tmp_path)
+    if request.param in ("label", "spans"):
+        return train("critic", tmp_path, answers=request.param)
     if not request.config.getoption("--proof"):
         pytest.skip("trains a model: with --proof only")
-    return publish_folder(train(request.param, tmp_path), tmp_path, request.param)
+    return train(request.param, tmp_path)
+
+
+# A schema cannot say that a span lies within its text, nor what bytes are a picture.
+CONFIGURATION = """
+[[operations]]
+include-path = ["/feedback", "/image_classification"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 422]
+"""
 
 
 # Keras on TensorFlow, about NumPy 2.
@@ -57,6 +74,7 @@ def test_every_answer_is_as_the_document_says(
     tmp_path: Path,
     how_many: Callable[[int, int], int],
 ) -> None:
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     server = serve(home, TRAINSHED_API_KEY_SHA256=sha256(KEY.encode()).hexdigest())
     workers = [worker.pid for worker in server.workers()]
     done = subprocess.run(
