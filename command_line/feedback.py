@@ -16,6 +16,7 @@ from trainshed import feedback_csv
 from trainshed.errors import InvalidFeedback
 from trainshed.feedback import Feedback
 from trainshed.request import NAME_PATTERN
+from trainshed.settings import Settings
 
 _AT_ONCE = 100
 """How many are put into the store together."""
@@ -31,6 +32,9 @@ _FORMATS: Mapping[str, Callable[[Iterable[Feedback]], Iterator[str]]] = {
 }
 """How feedback is written: each takes no more of it than it gives out."""
 
+_DATA_SETS = ("conll",)
+"""Further formats, of some model types' data sets."""
+
 
 @click.group()
 def command() -> None:
@@ -40,7 +44,11 @@ def command() -> None:
 @command.command("export")
 @click.argument("name")
 @click.option(
-    "--format", "kind", type=click.Choice(list(_FORMATS)), default="csv", show_default=True
+    "--format",
+    "kind",
+    type=click.Choice([*_FORMATS, *_DATA_SETS]),
+    default="csv",
+    show_default=True,
 )
 @click.option(
     "--output",
@@ -53,7 +61,8 @@ def export(name: str, kind: str, output: BinaryIO) -> None:
     """Write all feedback on the models of NAME.
 
     In csv, a cell that a spreadsheet would run as a formula begins with an apostrophe, which
-    `import` takes away again.
+    `import` takes away again. conll is a data set for a model type that trains on such: of several
+    with one text the newest.
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise click.UsageError(f"{name!r} is no name of a model.")
@@ -65,9 +74,18 @@ def export(name: str, kind: str, output: BinaryIO) -> None:
             yield each
 
     with open_session() as session:
-        for line in _FORMATS[kind](counted(session.engine.feedback.of(name))):
+        said = counted(session.engine.feedback.of(name))
+        for line in _lines(said, kind, session.settings):
             output.write(line.encode())
     notice(f"{count} feedback on {name}.")
+
+
+def _lines(feedback: Iterable[Feedback], kind: str, settings: Settings) -> Iterator[str]:
+    if kind in _FORMATS:
+        return _FORMATS[kind](feedback)
+    from training_image.examples import as_data_set
+
+    return as_data_set(feedback, kind, settings.model_type_folders)
 
 
 @command.command("import")

@@ -2,7 +2,8 @@
 
 `train.py` defines `train(job: TrainingJob) -> None` and may import any framework.
 `predict.py` defines `load(folder: Path) -> Predictor` and imports what serving needs, no more.
-Both are found by the name of the folder; nothing is registered anywhere.
+Both are found by the name of the folder; nothing is registered anywhere. A third, `formats.py`, may
+say how examples with right answers are written as parts of a data set.
 """
 
 from __future__ import annotations
@@ -192,6 +193,12 @@ class PredictModule(Protocol):
         """Load an artifact's serving files from `folder`."""
 
 
+class FormatsModule(Protocol):
+    FORMATS: Mapping[str, Callable[[Example], str]]
+    """Name of a data set's format → what writes an example in it, so that all of them behind each
+    other are a data set of the model type. Raises `InvalidInput`."""
+
+
 def builtin_folder() -> Path:
     """The folder of the model types that come with Trainshed."""
     return Path(__file__).parent
@@ -207,6 +214,15 @@ def load_predictor(model_type: str, folders: Iterable[Path]) -> PredictModule:
     """Import `predict.py` of the model type, from the first of `folders` that has it. Raises
     `LookupError`."""
     return cast("PredictModule", _load(model_type, "predict", folders))
+
+
+def load_formats(
+    model_type: str, folders: Iterable[Path]
+) -> Mapping[str, Callable[[Example], str]]:
+    """`FORMATS` of the model type's `formats.py`, which few have. Raises `LookupError`."""
+    if not (find_folder(model_type, folders) / "formats.py").is_file():
+        return {}
+    return cast("FormatsModule", _load(model_type, "formats", folders)).FORMATS
 
 
 def find_folder(model_type: str, folders: Iterable[Path]) -> Path:

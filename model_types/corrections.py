@@ -31,11 +31,11 @@ def label_of(expected: Json, labels: Collection[str]) -> str:
     raise InvalidInput('A right answer is {"label": "…"}, and nothing else.')
 
 
-def spans_of(expected: Json, text: str, labels: Collection[str]) -> list[TextSpan]:
+def spans_of(expected: Json, text: str, labels: Collection[str] | None) -> list[TextSpan]:
     """Read `{"spans": [{"start": …, "end": …, "label": …}, …]}`.
 
     Raises `InvalidInput` unless each lies within `text`, holds a character or more, begins where
-    the one before it has ended or later, and has one of `labels`.
+    the one before it has ended or later, and has one of `labels`, where those are known.
     """
     match expected:
         case {"spans": list(items), **rest} if not rest:
@@ -56,7 +56,7 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
 
 
-def _span(item: Json, text: str, labels: Collection[str]) -> TextSpan:
+def _span(item: Json, text: str, labels: Collection[str] | None) -> TextSpan:
     match item:
         case {"start": int(start), "end": int(end), "label": str(label), **rest} if not (
             rest or isinstance(start, bool) or isinstance(end, bool)
@@ -71,7 +71,7 @@ def _span(item: Json, text: str, labels: Collection[str]) -> TextSpan:
             f"The span from {start} to {end} is empty, or outside the text, which has "
             f"{len(text)} characters."
         )
-    return TextSpan(start, end, _known(label, labels))
+    return TextSpan(start, end, label if labels is None else _known(label, labels))
 
 
 def _known(label: str, labels: Collection[str]) -> str:

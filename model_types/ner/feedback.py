@@ -24,7 +24,10 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
     held_out = {key for part in (data.dev, data.test) for each in part for key in _keys(each)}
     joining: dict[str, tuple[int, Sentence]] = {}
     for number, example in enumerate(feedback):
-        read = _read(example, data.labels)
+        try:
+            read = marked_example(example, data.labels)
+        except InvalidInput as error:
+            raise InvalidData(str(error)) from None
         if "".join(map(_key, read)) in held_out:
             continue
         for sentence in read:
@@ -35,14 +38,15 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
     return joined, len({number for number, _ in joining.values()})
 
 
-def _read(example: Example, labels: Collection[str]) -> list[Sentence]:
+def marked_example(example: Example, labels: Collection[str] | None) -> list[Sentence]:
+    """`marked_sentences` of an example, which the message names. Raises `InvalidInput`."""
     if example.media_type != "text/plain":
-        raise InvalidData(f"{example.where}: its input is {example.media_type}, not text/plain.")
+        raise InvalidInput(f"{example.where}: its input is {example.media_type}, not text/plain.")
     try:
         [text] = decode_text(example.body, example.media_type).items
         return list(marked_sentences(text, example.expected, labels))
     except InvalidInput as error:
-        raise InvalidData(f"{example.where}: {error}") from None
+        raise InvalidInput(f"{example.where}: {error}") from None
 
 
 def _keys(sentence: Sentence) -> Iterator[str]:
@@ -57,7 +61,9 @@ def _key(sentence: Sentence) -> str:
     return "".join(sentence.words)
 
 
-def marked_sentences(text: str, expected: Json, labels: Collection[str]) -> Iterator[Sentence]:
+def marked_sentences(
+    text: str, expected: Json, labels: Collection[str] | None
+) -> Iterator[Sentence]:
     """Yield the sentences of `text`, cut as serving cuts it, with the spans of a right answer.
 
     A model can only mark whole tokens of one sentence, so that a span which begins or ends within

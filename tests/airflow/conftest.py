@@ -119,7 +119,7 @@ def meanwhile(work: Callable[[], None]) -> Iterator[None]:
         done.result()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bench(aws_server: AwsHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("airflow")
     environment = migrated(folder)

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from command_line.main import main
+from model_types import builtin_folder
+from model_types.ner.conll import Sentence, read_data_set
 from tests.building import feedback_of
 from trainshed import feedback_csv
 from trainshed.feedback import Feedback
@@ -18,13 +20,15 @@ from .shed import Shed
 
 SAID = [feedback_of(number=number, input=f"=text {number}\r\nä") for number in range(250)]
 
+BUILTIN = {"TRAINSHED_MODEL_TYPES": str(builtin_folder())}
+
 Invoke = Callable[..., Result]
 
 
 @pytest.fixture
 def invoke(shed: Shed) -> Invoke:
-    def invoke(*arguments: str, stdin: bytes | None = None) -> Result:
-        result = CliRunner(env=shed.environment()).invoke(
+    def invoke(*arguments: str, stdin: bytes | None = None, **settings: str) -> Result:
+        result = CliRunner(env=shed.environment(**settings)).invoke(
             main, ["feedback", *arguments], input=stdin
         )
         assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -59,6 +63,42 @@ def test_jsonl_goes_into_a_file(shed: Shed, invoke: Invoke, tmp_path: Path) -> N
     assert (result.exit_code, result.stdout) == (0, "")
     lines = file.read_text("utf-8").splitlines()
     assert [Feedback.model_validate_json(line) for line in lines] == SAID
+
+
+def test_conll_can_be_trained_on(shed: Shed, invoke: Invoke, tmp_path: Path) -> None:
+    span = {"start": 0, "end": 4, "label": "PER"}
+    fields = {"model_type": "ner", "input": "Anna slept."}
+    put(
+        shed,
+        feedback_of(number=1, **fields, expected={"spans": [{**span, "label": "LOC"}]}),
+        feedback_of(number=2, **fields, expected={"spans": [span]}),
+        *(
+            feedback_of(number=n, model_type="ner", input=f"text {n}", expected={"spans": []})
+            for n in range(3, 14)
+        ),
+    )
+    file = tmp_path / "said.conll"
+    result = invoke("export", "my-model", "--format=conll", f"--output={file}", **BUILTIN)
+    assert (result.exit_code, result.stderr) == (0, "13 feedback on my-model.\n")
+    data = read_data_set(file)
+    said = [*data.train, *data.dev, *data.test]
+    assert len(said) == 12, "of two on one text the newest"
+    assert [each for each in said if each.entities] == [
+        Sentence(["Anna", "slept", "."], [(0, 1, "PER")])
+    ]
+
+
+def test_conll_is_for_some_model_types(shed: Shed, invoke: Invoke) -> None:
+    put(shed, feedback_of(model_type="sentiment"))
+    for settings in (BUILTIN, {}):
+        result = invoke("export", "my-model", "--format=conll", **settings)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "There is no format conll for feedback on a model of the type 'sent" in result.stderr
+    put(shed, feedback_of("mixed", 1, model_type="ner"), feedback_of("mixed", 2))
+    result = invoke("export", "mixed", "--format=conll", **BUILTIN)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is on a model of the type 'toy'" in result.stderr
+    assert invoke("export", "nobody", "--format=conll").stderr == "0 feedback on nobody.\n"
 
 
 def test_where_nothing_was_said_there_is_a_header(invoke: Invoke) -> None:

@@ -10,7 +10,6 @@ from .simulator import simulate
 
 
 def main(seed: int) -> int:
-    logging.disable()
     try:
         trace = simulate(seed).text
     except Violation as violation:
@@ -21,4 +20,5 @@ def main(seed: int) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()
     sys.exit(main(int(sys.argv[1])))

@@ -91,7 +91,7 @@ def test_models_end_in_every_way_and_are_tried_again(chaos: Report) -> None:
 def test_events_that_are_shuffled_tripled_and_dropped_change_no_end(
     how_many: Callable[[int, int], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = in_two_processes(run_shuffled, seeds(how_many(100, 2_000)))
+    report = in_two_processes(run_shuffled, seeds(how_many(100, 10_000)))
     alike = report.schedules - len(report.violations)
     with capsys.disabled():
         sys.stdout.write(f"\nthe same final state {alike} times of {report.schedules}\n")

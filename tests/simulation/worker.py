@@ -16,7 +16,6 @@ _MEMORY = Path("/dev/shm")
 
 
 def main(run: str, first: str, count: str) -> None:
-    logging.disable()
     if _MEMORY.is_dir():  # a training's temporary files need no disk
         tempfile.tempdir = str(_MEMORY)
     report = _RUNS[run](range(int(first), int(count), PROCESSES))
@@ -24,4 +23,5 @@ def main(run: str, first: str, count: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable()
     main(*sys.argv[1:])

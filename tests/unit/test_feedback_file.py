@@ -97,5 +97,5 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path, text: str) ->
 
 def test_feedback_on_models_of_another_type_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, [feedback_of(number=1), feedback_of(number=2, model_type="ner")])
-    with pytest.raises(InvalidFeedback, match=r"00000002-.* the type 'ner'; 'toy' cannot learn"):
+    with pytest.raises(InvalidFeedback, match=r"00000002-.* the type 'ner', and 'toy' cannot"):
         read_examples(path, "toy")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from model_types import Example, InvalidData, InvalidInput, Json
-from model_types.ner.conll import DataSet, Sentence
-from model_types.ner.feedback import join, marked_sentences
+from model_types.ner.conll import DataSet, Sentence, read_file
+from model_types.ner.feedback import join, marked_example, marked_sentences
+from model_types.ner.formats import conll
 from model_types.ner.text import MAX_TOKENS
 
 LABELS = ["LOC", "PER"]
@@ -135,3 +138,31 @@ def test_each_sentence_counts_once_and_the_last_word_holds() -> None:
 def test_what_cannot_be_learned_from_is_named(example: Example, words: str) -> None:
     with pytest.raises(InvalidData, match=words):
         join(DATA, [said("Hm."), example])
+
+
+def test_what_was_marked_is_a_data_set_in_conll_columns(tmp_path: Path) -> None:
+    examples = [
+        said("Anna Meyer lives in New York. Hm!", **{"Anna Meyer": "PER", "New York": "LOC"}),
+        said("# Anna Rome\t-DOCSTART- \x85 \x1c \ufeff", Anna="PER", Rome="LOC"),
+        said("“x” \u2028 " + "y" * 100 + " 👍🏽", **{"y" * 100: "weird/label"}),
+    ]
+    file = tmp_path / "train.conll"
+    file.write_text("".join(map(conll, examples)), encoding="utf-8")
+    assert file.read_text(encoding="utf-8").startswith("Anna\tB-PER\nMeyer\tI-PER\nlives\tO\n")
+    assert list(read_file(file)) == [
+        sentence for example in examples for sentence in marked_example(example, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (said("Eve ate.", Eve="a b"), "An example: 'a b' can be no tag"),
+        (said("Eve ate.", Eve=""), "'' can be no tag"),
+        (said("Eve ate.", Ev="PER"), "An example: The span 'Ev'"),
+        (Example("text/plain", b"Eve", {"label": "PER"}, "Feedback 7"), "Feedback 7: A right ans"),
+    ],
+)
+def test_what_conll_cannot_say_is_refused(example: Example, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        conll(example)

@@ -72,6 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         load_trainer("ner", FOLDERS).train(job)
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
         handler.close()
     return Trained(output, reports, log.read_text(encoding="utf-8"))
 
