@@ -67,6 +67,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
+            device_scale_factor=2,
             reduced_motion="reduce",
             timezone_id="UTC",
         )

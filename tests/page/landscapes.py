@@ -1,4 +1,4 @@
-"""Draws a data set of landscapes that is learned in seconds: sea, forest and desert."""
+"""Draws landscapes: sea, forest and desert."""
 
 from __future__ import annotations
 
@@ -46,13 +46,12 @@ def landscape(label: str, seed: int, ground: Colour | None = None) -> bytes:
     return content.getvalue()
 
 
-def write_data_set(path: Path) -> Path:
+def write_landscapes(path: Path) -> None:
     """Write a zip with one folder per label."""
     with zipfile.ZipFile(path, "w") as archive:
         for label in GROUND:
             for seed in range(PER_LABEL):
                 archive.writestr(f"{label}/{seed:02}.png", landscape(label, seed))
-    return path
 
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
