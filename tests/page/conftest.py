@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from model_types.golden import Example, write_golden
 from tests.web.conftest import Home, Server, launching, publish_folder
@@ -45,6 +45,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"no Chromium is installed: none of {', '.join(BROWSERS)}")
     # a sandbox needs rights that root in a container lacks
     arguments = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser

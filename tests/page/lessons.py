@@ -107,7 +107,7 @@ LESSONS = (
         "landscapes",
         "image_classification",
         lambda folder: write_landscapes(folder / "train.zip"),
-        ("--epochs=20",),
+        ("--epochs=20", "--set=batch_size=8"),
         (landscape("sea", 100), "sea"),
         tuple((landscape("forest", seed, AUTUMN), "forest") for seed in range(100, 104)),
     ),

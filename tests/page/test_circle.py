@@ -23,7 +23,7 @@ from tests.flow.conftest import clear
 from tests.flow.shed import Shed
 from trainshed.record import Status
 
-from .conftest import DESKTOP, SECONDS, OpenPage, answer_to
+from .conftest import DESKTOP, OpenPage, answer_to
 from .lessons import LESSONS, Lesson, Question, Right
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,9 +40,6 @@ PICTURES = ("page-newsroom.png", "page-reviews-1.png", "page-landscapes.png")
 
 class Draw(Protocol):
     def __call__(self, page: Page, name: str) -> None: ...
-
-
-expect.set_options(timeout=SECONDS * 1000)
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from trainshed.feedback import MAX_INPUT_BYTES
 from .conftest import (
     DESKTOP,
     PHONE,
-    SECONDS,
     OpenPage,
     ServeType,
     answer_to,
@@ -29,8 +28,6 @@ from .conftest import (
 
 KEY = "the-kéy-of-this-test"
 EVIL = '<script>document.title = "evil"</script><img src=x onerror="document.title=1"> & Anna'
-
-expect.set_options(timeout=SECONDS * 1000)
 
 
 def press(page: Page, *keys: str) -> None:
