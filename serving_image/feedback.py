@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import falcon
 import falcon.asgi
 
-from model_types import Correctable, InvalidInput, Json, Predictor
+from model_types import Correctable, InvalidInput, Json, MalformedBody, Predictor
 from serving_image import feedback_post, json_body
 from serving_image.asking import Asking, while_connected
 from serving_image.batching import Overloaded
@@ -89,7 +89,10 @@ class FeedbackPosts:
             )
         if kind not in feedback_post.media_types(predictor):
             raise InvalidInput(f"The model does not read {kind} as it is.")
-        inputs = await self._asking.decode(content, kind, is_long)
+        try:
+            inputs = await self._asking.decode(content, kind, is_long)
+        except MalformedBody as error:  # not this request's: what it speaks of
+            raise InvalidInput(str(error)) from None
         if post.verdict is Verdict.CORRECTED:
             await self._asking.run(is_long, predictor.check, inputs.items[0], post.correction)
         [answer] = await self._asking.predict(request, inputs, is_long)

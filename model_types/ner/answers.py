@@ -25,7 +25,9 @@ _TEXTS = (
     "東京は日本の首都です。大阪も大きい。",
     "\U0001f600 \U0001f389",
     "JOHN SMITH WORKS FOR ACME CORP IN LONDON",
-    "a" * 200 + " met Maria " + "very " * 300 + "late.",
+    # Longer than a piece, and no word again and again: to a network that knows little, many ways to
+    # mark those are equally good, and which of them wins is chance.
+    "a" * 200 + " met Maria on the " + "".join(f"{number}th, " for number in range(150)) + "late.",
 )
 
 

@@ -58,6 +58,7 @@ locals {
     TRAINSHED_QUEUE_URL             = aws_sqs_queue.requests.url
     TRAINSHED_DEAD_LETTER_QUEUE_URL = aws_sqs_queue.dead_letters.url
     TRAINSHED_TABLE                 = aws_dynamodb_table.registry.name
+    TRAINSHED_FEEDBACK_TABLE        = aws_dynamodb_table.feedback.name
     TRAINSHED_ARTIFACT_BUCKET       = aws_s3_bucket.this["artifacts"].id
     TRAINSHED_DATASET_BUCKET        = aws_s3_bucket.this["datasets"].id
     TRAINSHED_CLUSTER               = aws_ecs_cluster.this.name

@@ -7,6 +7,7 @@ resource "aws_ssm_parameter" "serving" {
   type = "String"
 
   value = jsonencode(merge(local.for_services, {
+    feedback_table = aws_dynamodb_table.feedback.name
     public_subnets = [for zone in local.zones : aws_subnet.public[zone].id]
     repository     = aws_ecr_repository.this["serving"].name
   }))

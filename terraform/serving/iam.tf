@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "assumed_by_tasks" {
   }
 }
 
-# A server reads its own artifact, and nothing else.
+# A server reads its own artifact, keeps feedback, and does nothing else.
 resource "aws_iam_role" "serving" {
   name               = "${local.name}-serving"
   assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
@@ -26,6 +26,12 @@ data "aws_iam_policy_document" "serving" {
     sid       = "ReadTheArtifact"
     actions   = ["s3:GetObject"]
     resources = ["arn:${local.partition}:s3:::${local.platform.artifact_bucket}/${local.artifact}/*"]
+  }
+
+  statement {
+    sid       = "KeepFeedback" # and give it out
+    actions   = ["dynamodb:PutItem", "dynamodb:Query"]
+    resources = ["arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.platform.feedback_table}"]
   }
 }
 

@@ -51,7 +51,7 @@ resource "aws_vpc_security_group_ingress_rule" "server" {
 
 resource "aws_vpc_security_group_egress_rule" "server" {
   security_group_id = aws_security_group.server.id
-  description       = "Image, artifact, logs"
+  description       = "Image, artifact, feedback, logs"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443

@@ -83,6 +83,7 @@ locals {
     TRAINSHED_ARTIFACT        = local.artifact
     TRAINSHED_ARTIFACT_DIGEST = local.digest
     TRAINSHED_ARTIFACT_BUCKET = local.platform.artifact_bucket
+    TRAINSHED_FEEDBACK_TABLE  = local.platform.feedback_table
     TRAINSHED_PORT            = tostring(local.port)
     TRAINSHED_WORKERS         = tostring(var.workers)
     },

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 from queue_consumer.metrics import NAMESPACE, measure
 from queue_consumer.tick import Outcome
 from tests.aws.ecs_stage import EcsStage
-from tests.building import NOW, pending_record, reserved
+from tests.building import NOW, feedback_of, pending_record, reserved
 from trainshed.aws.artifacts import S3Artifacts
+from trainshed.aws.feedback import DynamoFeedback
 from trainshed.aws.launcher import EcsLauncher, TaskPlacement
 from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
@@ -114,6 +115,17 @@ def test_the_table_has_the_indexes_of_the_registry(platform: Platform) -> None:
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_the_table_of_feedback_has_its_keys_and_backups(platform: Platform) -> None:
+    dynamodb = platform.server.client("dynamodb")
+    name = environment_of(platform)["TRAINSHED_FEEDBACK_TABLE"]
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["name", "feedback_id"]
+    assert table["SSEDescription"]["Status"] == "ENABLED"
+    assert table["DeletionProtectionEnabled"] is False, "force_destroy is set here"
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
 @pytest.mark.parametrize("bucket", ["TRAINSHED_ARTIFACT_BUCKET", "TRAINSHED_DATASET_BUCKET"])
@@ -255,10 +267,14 @@ def test_a_training_writes_below_models_only(platform: Platform) -> None:
     S3Artifacts(s3, bucket).delete("models/m/checkpoints/1/1/file")
     dynamodb.get_item(TableName=environment["TRAINSHED_TABLE"], Key={"model_id": {"S": "nobody"}})
     elsewhere = {"Bucket": environment["TRAINSHED_DATASET_BUCKET"], "Key": "models/file"}
+    feedback = {"name": {"S": "my-model"}, "feedback_id": {"S": "1"}}
+    feedback_table = environment["TRAINSHED_FEEDBACK_TABLE"]
     forbidden: list[tuple[Callable[..., Any], dict[str, Any]]] = [
         (s3.put_object, {"Bucket": bucket, "Key": "elsewhere/file", "Body": b"x"}),
         (s3.put_object, {**elsewhere, "Body": b"x"}),
         (s3.delete_object, {"Bucket": bucket, "Key": "models/m/1/file"}),
+        (dynamodb.get_item, {"TableName": feedback_table, "Key": feedback}),
+        (dynamodb.put_item, {"TableName": feedback_table, "Item": feedback}),
         (ecs.list_tasks, {"cluster": platform.outputs["cluster"]}),
     ]
     for call, arguments in forbidden:
@@ -371,7 +387,10 @@ def test_a_completed_model_is_served(
         "TRAINSHED_ENGINE": "aws",
         "TRAINSHED_ARTIFACT": "models/my-model-1/2",
         "TRAINSHED_ARTIFACT_DIGEST": DIGEST,
-        "TRAINSHED_ARTIFACT_BUCKET": environment_of(platform)["TRAINSHED_ARTIFACT_BUCKET"],
+        **{
+            name: environment_of(platform)[name]
+            for name in ("TRAINSHED_ARTIFACT_BUCKET", "TRAINSHED_FEEDBACK_TABLE")
+        },
         "TRAINSHED_PORT": "8080",
         "TRAINSHED_WORKERS": "1",
     }
@@ -382,6 +401,20 @@ def test_a_completed_model_is_served(
     s3.get_object(Bucket=bucket, Key="models/my-model-1/2/f")
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.get_object(Bucket=bucket, Key="models/my-model-1/1/f")
+    dynamodb = platform.server.client("dynamodb", role=definition["taskRoleArn"])
+    store = DynamoFeedback(dynamodb, environment["TRAINSHED_FEEDBACK_TABLE"])
+    assert store.put([feedback_of()]) == [True]
+    assert list(store.of("my-model")) == [feedback_of()]
+    feedback = {"name": {"S": "my-model"}, "feedback_id": {"S": feedback_of().feedback_id}}
+    registry = environment_of(platform)["TRAINSHED_TABLE"]
+    table = environment["TRAINSHED_FEEDBACK_TABLE"]
+    for call, arguments in (
+        (dynamodb.delete_item, {"TableName": table, "Key": feedback}),
+        (dynamodb.scan, {"TableName": table}),
+        (dynamodb.put_item, {"TableName": registry, "Item": {"model_id": {"S": "mine"}}}),
+    ):
+        with pytest.raises(ClientError, match="not authorized"):
+            call(**arguments)
     [service] = platform.server.client("ecs").describe_services(
         cluster=platform.outputs["cluster"], services=[outputs["service"]]
     )["services"]

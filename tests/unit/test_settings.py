@@ -191,6 +191,13 @@ def test_a_server_needs_no_more_than_the_table_of_feedback(
         pass
 
 
+def test_a_server_may_have_no_table_of_feedback() -> None:
+    assert Settings.from_environment({}).has_feedback_store
+    assert Settings.from_environment(AWS).has_feedback_store
+    without = Settings.from_environment({**AWS, "TRAINSHED_FEEDBACK_TABLE": ""})
+    assert not without.has_feedback_store
+
+
 def test_the_feedback_alone_is_the_engines_own(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with open_feedback(settings) as store:

@@ -20,7 +20,15 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client import CollectorRegistry
 
-from model_types import Inputs, Json, Predictor, TrainingJob, load_predictor, load_trainer
+from model_types import (
+    Inputs,
+    Json,
+    MalformedBody,
+    Predictor,
+    TrainingJob,
+    load_predictor,
+    load_trainer,
+)
 from model_types.golden import write_golden
 from serving_image.app import Limits, create_app
 from serving_image.csv_stream import CsvStream
@@ -205,6 +213,8 @@ class Pictures:
     labels = ("good", "bad")
 
     def decode(self, body: bytes, media_type: str) -> Inputs:
+        if not body:
+            raise MalformedBody("The body is empty.")
         return Inputs([body], many=False)
 
     def predict(self, items: Sequence[Any]) -> list[Json]:
@@ -238,6 +248,7 @@ def test_a_picture_is_kept_in_base64(post: Callable[..., httpx.Response], store:
         {"content": CONTENT, "media_type": "image/png"},
         {"text": None, "content": "no base64!", "media_type": "image/png"},
         {"text": None, "content": "ÄÄÄÄ", "media_type": "image/png"},
+        {"text": None, "content": "", "media_type": "image/png"},
         {"text": None, "content": CONTENT, "media_type": "image/jpeg"},
         {"text": None, "content": CONTENT, "media_type": "text/plain"},
         {"text": None, "content": CONTENT, "media_type": "multipart/form-data"},

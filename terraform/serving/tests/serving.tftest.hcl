@@ -3,6 +3,9 @@
 mock_provider "aws" {
   override_during = plan
 
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
@@ -14,7 +17,7 @@ mock_provider "aws" {
   }
   mock_data "aws_ssm_parameter" {
     defaults = {
-      insecure_value = "{\"artifact_bucket\":\"artifacts\",\"assign_public_ip\":false,\"cluster\":\"trainshed\",\"log_retention_days\":365,\"private_subnets\":[\"private-a\",\"private-b\"],\"public_subnets\":[\"public-a\",\"public-b\"],\"repository\":\"trainshed-serving\",\"table\":\"registry\",\"task_subnets\":[\"private-a\",\"private-b\"],\"vpc\":\"vpc\",\"vpc_cidr\":\"10.42.0.0/16\"}"
+      insecure_value = "{\"artifact_bucket\":\"artifacts\",\"assign_public_ip\":false,\"cluster\":\"trainshed\",\"feedback_table\":\"feedback\",\"log_retention_days\":365,\"private_subnets\":[\"private-a\",\"private-b\"],\"public_subnets\":[\"public-a\",\"public-b\"],\"repository\":\"trainshed-serving\",\"table\":\"registry\",\"task_subnets\":[\"private-a\",\"private-b\"],\"vpc\":\"vpc\",\"vpc_cidr\":\"10.42.0.0/16\"}"
     }
   }
   mock_data "aws_ecs_cluster" {
@@ -63,6 +66,7 @@ run "a_completed_model_is_served_by_its_digest" {
       TRAINSHED_ARTIFACT        = "models/my-model-1/2"
       TRAINSHED_ARTIFACT_DIGEST = "d1ge57"
       TRAINSHED_ARTIFACT_BUCKET = "artifacts"
+      TRAINSHED_FEEDBACK_TABLE  = "feedback"
       TRAINSHED_PORT            = "8080"
       TRAINSHED_WORKERS         = "1"
     }

@@ -265,3 +265,10 @@ def test_feedback_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None
     with pytest.raises(InvalidData, match="Feedback 7: The label 'PET' is not known"):
         load_trainer("ner", FOLDERS).train(job)
     assert (told, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_model_that_has_learned_little_is_exported_as_it_is(tmp_path: Path) -> None:
+    (output := tmp_path / "out").mkdir()
+    job = TrainingJob(make_data_set(tmp_path / "data", 60), output, 5, defaults(), lambda _: None)
+    load_trainer("ner", FOLDERS).train(job)
+    assert not list(replay(output, load_predictor("ner", FOLDERS).load(output)))
