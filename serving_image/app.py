@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from model_types import Predictor
-from serving_image import feedback, resources
+from serving_image import feedback, resources, web_page
 from serving_image.api_keys import ApiKeys
 from serving_image.asking import Asking
 from serving_image.batching import Batcher
@@ -54,10 +54,18 @@ def create_app(
         limits.max_waiting,
         metrics.observe_batch,
     )
-    app = App(request_type=Request, middleware=[RequestMetrics(metrics), _Loading(model, metrics)])
+    app = App(
+        request_type=Request,
+        middleware=[
+            RequestMetrics(metrics),
+            _Loading(model, metrics),
+            web_page.BrowsersGetThePage(),
+        ],
+    )
     if api_keys:
-        # a load balancer has no key
-        app.add_middleware(ApiKeys(api_keys, (resources.Liveness, resources.Readiness)))
+        # a load balancer has no key, and a browser gets to ask for one
+        open_to_all = (resources.Liveness, resources.Readiness, web_page.WebPage)
+        app.add_middleware(ApiKeys(api_keys, open_to_all))
     add_problems(app)
     metrics.show_model(served)
 
@@ -79,6 +87,7 @@ def create_app(
     )
     app.add_route("/training_curves.png", resources.Curves(served))
     app.add_route("/", resources.Description(model, keeps_feedback))
+    app.add_route(web_page.ROUTE, web_page.WebPage())
     if open_feedback is None:
         for path in (feedback.PATH, feedback.CSV_PATH):
             app.add_route(path, feedback.NoFeedback())

@@ -31,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="search for faults in full: every schedule, kill, race and damage that was promised",
     )
+    parser.addoption(
+        "--screenshots", action="store_true", help="draw the pictures of the page in docs/ anew"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import uuid
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 
 from trainshed.errors import CapReached, Conflict
+from trainshed.feedback import Feedback
 from trainshed.handoff import EXIT_OK
 from trainshed.local.artifacts import LocalArtifacts
 from trainshed.local.queue import MAX_BATCH
 from trainshed.manifest import Manifest
 from trainshed.ports import (
     DeadLetter,
+    FeedbackStore,
     Launcher,
     LogPage,
     Message,
@@ -205,6 +207,16 @@ class SimulatedArtifacts(LocalArtifacts):
 
     def keys(self, prefix: str) -> list[str]:
         return []
+
+
+class SimulatedFeedback(FeedbackStore):
+    """Nobody says anything to an answer: no consumer asks for it."""
+
+    def put(self, feedback: Sequence[Feedback]) -> list[bool]:
+        return [True for _ in feedback]
+
+    def of(self, name: str) -> Iterator[Feedback]:
+        return iter(())
 
 
 class SimulatedLauncher(Launcher):

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from queue_consumer.simulation.engine import (
     SimulatedArtifacts,
+    SimulatedFeedback,
     SimulatedLauncher,
     SimulatedQueue,
     SimulatedRegistry,
@@ -82,7 +83,7 @@ def _replay(
     )
     queue, registry = storage(clock)
     artifacts = SimulatedArtifacts(settings.home / "artifacts")
-    engine = Engine(queue, registry, artifacts, LocalDatasets(), launcher)
+    engine = Engine(queue, registry, artifacts, LocalDatasets(), SimulatedFeedback(), launcher)
 
     to_come = deque(zip(asked, requests, strict=True))
     for training in asked:
