@@ -88,7 +88,7 @@ class Client:
         with self._feedback_folder() as folder:
             path = feedback_file.write(folder, chain([first], said))
             place = self._engine.datasets.place(path)
-        return build(**{**request.model_dump(), "feedback": place})
+        return build(**{**dict(request), "feedback": place})
 
     def submit(self, request: TrainingRequest) -> str:
         """Queue a training and give its modelId. Raises `InvalidRequest`."""
