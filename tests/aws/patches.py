@@ -16,7 +16,7 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import Rule
 from moto.events.utils import EventTemplateParser
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 from moto.sqs.models import Queue
 
 
@@ -24,6 +24,8 @@ def apply_patches() -> None:
     replace(
         ApplicationAutoScalingResponse, "list_tags_for_resource", lambda _: json.dumps({"Tags": {}})
     )
+    # Without it, what was deleted from a bucket that is no longer versioned cannot go for good.
+    replace(FakeDeleteMarker, "dispose", lambda _: None)
     _keep_queue_policies_as_written()
     _leave_conditional_bucket_statements_out()
     _send_no_event_to_functions()

@@ -26,7 +26,7 @@ class Platform:
     outputs: dict[str, Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lambda_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package that terraform can upload."""
     path = tmp_path_factory.mktemp("lambda") / "consumer.zip"
@@ -35,7 +35,7 @@ def lambda_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory, lambda_zip: Path) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
     with moto_server(folder / "moto.log") as server:
