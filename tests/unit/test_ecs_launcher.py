@@ -395,8 +395,35 @@ class TestLaunchOfAPushedImage:
         stubbed.ecs.add_response("describe_task_definition", DESCRIBED)
         stubbed.ecs.add_client_error("describe_task_definition", "ClientException")
         stubbed.ecs.add_client_error("register_task_definition", code)
+        if code == "ClientException":
+            stubbed.ecs.add_client_error("describe_task_definition", "ClientException")
         with pytest.raises(error):
             stubbed.launcher.launch(PUSHED)
+
+    def test_what_another_consumer_has_registered_meanwhile_is_run(self, stubbed: Stubbed) -> None:
+        self.refuse_for_another(stubbed)
+        stubbed.ecs.add_response("describe_task_definition", {}, {"taskDefinition": FAMILY})
+        stubbed.ecs.add_response("run_task", STARTED, {**PARAMETERS, "taskDefinition": FAMILY})
+        assert stubbed.launcher.launch(PUSHED) == TASK
+
+    @pytest.mark.parametrize("code", ["ClientException", "ThrottlingException"])
+    def test_while_another_consumer_registers_it_the_launch_stays_open(
+        self, stubbed: Stubbed, code: str
+    ) -> None:
+        self.refuse_for_another(stubbed)
+        stubbed.ecs.add_client_error("describe_task_definition", code)
+        with pytest.raises(LaunchUncertain):
+            stubbed.launcher.launch(PUSHED)
+
+    def refuse_for_another(self, stubbed: Stubbed) -> None:
+        """As ECS does where two register one family at once."""
+        stubbed.ecs.add_response("describe_task_definition", DESCRIBED, LOOKED_UP)
+        stubbed.ecs.add_client_error("describe_task_definition", "ClientException")
+        stubbed.ecs.add_client_error(
+            "register_task_definition",
+            "ClientException",
+            "Too many concurrent attempts to create a new revision of the specified family.",
+        )
 
     def test_what_cannot_be_looked_up_is_not_registered_again(self, stubbed: Stubbed) -> None:
         stubbed.ecs.add_response("describe_task_definition", DESCRIBED)

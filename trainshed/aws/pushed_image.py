@@ -10,14 +10,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from trainshed.aws.words import error_code
+from trainshed.errors import LaunchUncertain
 
 
 def define(ecs: Any, family: str, container: str, digest: str) -> str:
     """The family of the task definition that is `family`'s newest, but runs the image `digest`
     (`sha256:…`) of the same repository in `container`; it is registered if it is not there.
 
-    Its name tells what is in it, so that whoever comes second finds it, and two that come at once
-    register the same. Raises what `ecs`, a client, does.
+    Its name tells what is in it, so that whoever comes second finds it, or registers the same. Of
+    two that come at once ECS refuses one: that one finds it too, or raises `LaunchUncertain`, for
+    the other may start a task with it. Raises besides what `ecs`, a client, does.
     """
     answer = ecs.describe_task_definition(taskDefinition=family, include=["TAGS"])
     base = answer["taskDefinition"]
@@ -36,7 +38,18 @@ def define(ecs: Any, family: str, container: str, digest: str) -> str:
         }
         # Who may register has to give the platform's tags; those of AWS's own nobody may give.
         tags = [tag for tag in answer.get("tags", []) if not tag["key"].startswith("aws:")]
-        ecs.register_task_definition(**parameters, tags=tags)
+        try:
+            ecs.register_task_definition(**parameters, tags=tags)
+        except ClientError as error:
+            # Its code is that of a definition that is wrong: only the words tell them apart.
+            if error_code(error) != "ClientException":
+                raise
+            if not _is_there(ecs, name):
+                if "concurrent" in str(error):
+                    raise LaunchUncertain(
+                        f"Somebody else defines the image too: {error}"
+                    ) from error
+                raise
     return name
 
 
