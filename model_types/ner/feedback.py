@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -17,23 +18,28 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
     """Give the data set with the sentences of `feedback` behind the training part, and the number
     of examples that they are of.
 
-    Sentences of dev or test are left out, and so is a text that is one of them as a whole. Of
+    Sentences of dev or test are left out, and so are neighbours that together are one of them. Of
     several examples with one sentence the last counts, and it takes the place of what the training
-    part says of that sentence. Raises `InvalidData`.
+    part says of that sentence, also where the training part has it and its neighbours as one.
+    Raises `InvalidData`.
     """
     held_out = {key for part in (data.dev, data.test) for each in part for key in _keys(each)}
+    trained = {_key(sentence) for sentence in data.train}
+    known = sorted(held_out | trained)
     joining: dict[str, tuple[int, Sentence]] = {}
+    replaced: set[str] = set()
     for number, example in enumerate(feedback):
         try:
             read = marked_example(example, data.labels)
         except InvalidInput as error:
             raise InvalidData(str(error)) from None
-        if "".join(map(_key, read)) in held_out:
-            continue
-        for sentence in read:
-            if (key := _key(sentence)) not in held_out:
-                joining[key] = number, sentence
-    kept = [sentence for sentence in data.train if _key(sentence) not in joining]
+        runs = list(_runs(read, known))
+        left_out = {index for run, key in runs if key in held_out for index in run}
+        for index, sentence in enumerate(read):
+            if index not in left_out:
+                joining[_key(sentence)] = number, sentence
+        replaced |= {key for run, key in runs if key in trained and not left_out.issuperset(run)}
+    kept = [sentence for sentence in data.train if _key(sentence) not in replaced]
     joined = replace(data, train=[*kept, *(sentence for _, sentence in joining.values())])
     return joined, len({number for number, _ in joining.values()})
 
@@ -59,6 +65,21 @@ def _keys(sentence: Sentence) -> Iterator[str]:
 def _key(sentence: Sentence) -> str:
     """The same however the words were told apart."""
     return "".join(sentence.words)
+
+
+def _runs(read: Sequence[Sentence], known: Sequence[str]) -> Iterator[tuple[range, str]]:
+    """Yield the neighbours among the sentences whose keys together are one of `known`, which are
+    sorted, and that key: a data set may hold as one sentence what serving takes for several."""
+    keys = [_key(sentence) for sentence in read]
+    for first in range(len(keys)):
+        together = ""
+        for last in range(first, len(keys)):
+            together += keys[last]
+            at = bisect_left(known, together)
+            if at == len(known) or not known[at].startswith(together):
+                break
+            if known[at] == together:
+                yield range(first, last + 1), together
 
 
 def marked_sentences(

@@ -71,11 +71,18 @@ def test_spans_that_no_model_can_mark_are_refused(
         read(text, {"spans": [{"start": start, "end": end, "label": "PER"}]})
 
 
+QUOTED = ['"', "Go", "away", ".", '"']
+
 DATA = DataSet(
     train=[Sentence(["Anna", "slept", "."], [(0, 1, "PER")]), Sentence(["Rome", "!"], [])],
     dev=[Sentence(["Rome", "did", "n't", "sleep", ".", "Bob", "did", "."], [(0, 1, "LOC")])],
-    # The last is two sentences to serving, cut elsewhere where no space is before the quote.
-    test=[Sentence(["Hi", "."], []), Sentence(["Go", "!", "”", "Bob", "went", "."], [])],
+    # The last two are two sentences each to serving, cut elsewhere where no space is before the
+    # quote that closes.
+    test=[
+        Sentence(["Hi", "."], []),
+        Sentence(["Go", "!", "”", "Bob", "went", "."], []),
+        Sentence(["He", "said", *QUOTED, "Then", "Maria", "left", "."], [(8, 9, "PER")]),
+    ],
 )
 
 
@@ -105,6 +112,8 @@ def test_examples_join_the_training_part_and_are_counted() -> None:
         "Bob did.",
         "Bob did. Hi.",
         "Go!” Bob went.",
+        'He said "Go away." Then Maria left.',
+        'Hi. He said "Go away." Then Maria left. Bob did.',
     ],
 )
 def test_what_is_in_dev_or_test_is_left_out(text: str) -> None:
@@ -116,6 +125,13 @@ def test_of_a_text_only_the_sentences_of_dev_and_test_are_left_out() -> None:
     assert (data.train[2:], joined) == ([Sentence(["Eve", "ate", "."], [(0, 1, "PER")])], 1)
 
 
+@pytest.mark.parametrize("text", ["{} It was late.", "It was late. {}", "Hi. {} It was late."])
+def test_neighbours_that_are_one_sentence_of_dev_or_test_are_left_out(text: str) -> None:
+    held_out = 'He said "Go away." Then Maria left.'
+    data, joined = join(DATA, [said(text.format(held_out), Maria="LOC")])
+    assert (data.train[2:], joined) == ([Sentence(["It", "was", "late", "."], [])], 1)
+
+
 def test_each_sentence_counts_once_and_the_last_word_holds() -> None:
     again = [said("Eve ate.", Eve="LOC"), said("Rome!", Rome="LOC"), said("Eve  ate.", Eve="PER")]
     data, joined = join(DATA, again)
@@ -125,6 +141,29 @@ def test_each_sentence_counts_once_and_the_last_word_holds() -> None:
         Sentence(["Eve", "ate", "."], [(0, 1, "PER")]),
         Sentence(["Rome", "!"], [(0, 1, "LOC")]),
     ]
+
+
+def test_it_takes_the_place_of_a_training_sentence_that_serving_cuts() -> None:
+    wrong = Sentence(["He", "left", ".", "Bob", "stayed", "."], [])
+    alone = Sentence(["Bob", "stayed", ".", "Eve", "too", "."], [])
+    data, joined = join(
+        DataSet([*DATA.train, wrong, alone], DATA.dev, DATA.test),
+        [said("Oh! He left. Bob stayed. Hm.", Bob="PER")],
+    )
+    assert joined == 1
+    assert data.train == [
+        *DATA.train,
+        alone,
+        Sentence(["Oh", "!"], []),
+        Sentence(["He", "left", "."], []),
+        Sentence(["Bob", "stayed", "."], [(0, 1, "PER")]),
+        Sentence(["Hm", "."], []),
+    ]
+
+
+def test_what_is_left_out_takes_no_place() -> None:
+    data = DataSet([*DATA.train, *DATA.test], DATA.dev, DATA.test)
+    assert join(data, [said("Hi. Go!” Bob went.", Bob="PER")]) == (data, 0)
 
 
 @pytest.mark.parametrize(
