@@ -10,14 +10,15 @@ from model_types.corrections import label_of
 from model_types.text_input import decode_text
 
 from .dataset import Parts, Sample
+from .text import tokenize
 
 
 def join(parts: Parts, feedback: Sequence[Example]) -> tuple[Parts, int]:
     """Give the parts with the examples of `feedback` behind the training part, and their number.
 
-    A text of dev or test is left out, however it is spaced; of several examples with one text the
-    last counts, and it takes the place of what the training part says of that text. Raises
-    `InvalidData`.
+    Texts are one if the model, which sees their tokens, sees no difference. One of dev or test is
+    left out; of several examples with one text the last counts, and it takes the place of what the
+    training part says of that text. Raises `InvalidData`.
     """
     held_out = {_key(sample.text) for part in (parts.dev, parts.test) for sample in part}
     joining = {}
@@ -45,5 +46,6 @@ def _sample(example: Example, labels: Sequence[str]) -> Sample:
         raise InvalidData(f"{example.where}: {error}") from None
 
 
-def _key(text: str) -> str:
-    return " ".join(text.split())
+def _key(text: str) -> Sequence[str]:
+    """The same for all texts that are one to the model; one without tokens is its own words."""
+    return tuple(tokenize(text) or text.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,28 @@ def test_each_text_counts_once_and_the_last_word_holds() -> None:
     parts, joined = join(PARTS, again)
     assert joined == 2
     assert parts.train == [Sample("good film", "+"), Sample("new ", "-"), Sample("bad  film", "-")]
+
+
+@pytest.mark.parametrize(
+    ("known", "text"),
+    [
+        ("great movie", "Great  MOVIE"),
+        ("I don’t know", "i don't know"),
+        ("ﬁne ①", "fine 1"),
+        ("@anna see https://a.example", "@bob see http://b.example/c"),
+        (r"\n \n", r"\n  \n"),
+    ],
+)
+def test_texts_are_one_if_the_model_sees_no_difference(known: str, text: str) -> None:
+    held_out = replace(PARTS, test=[Sample(known, "-")])
+    assert join(held_out, [said(text, "+")]) == (held_out, 0)
+    trained = replace(PARTS, train=[*PARTS.train, Sample(known, "-")])
+    assert join(trained, [said(text, "+")])[0].train == [*PARTS.train, Sample(text, "+")]
+
+
+def test_texts_without_any_token_are_several() -> None:
+    held_out = replace(PARTS, test=[Sample(r"\n", "-")])
+    assert join(held_out, [said(r"\n \n", "+"), said(r"\n\n", "+"), said(r"\n", "+")])[1] == 2
 
 
 def test_it_takes_the_place_of_what_the_data_set_says() -> None:
