@@ -136,8 +136,9 @@ class Keeper:
         except (FileNotFoundError, ValueError):
             raise ArtifactDamaged(f"It has no {_TRAINING_FILE} that can be read.") from None
         ours = asdict(self._training)
-        if found != ours:
-            theirs = found if isinstance(found, dict) else {}
+        # An older one says nothing of feedback, for there was none.
+        theirs = {"feedback": None, **found} if isinstance(found, dict) else {}
+        if theirs != ours:
             others = [name for name in ours if theirs.get(name) != ours[name]]
             raise ArtifactDamaged(
                 f"It is of another training: {', '.join(others) or 'its form'} differ."

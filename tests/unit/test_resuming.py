@@ -368,6 +368,33 @@ def test_other_feedback_makes_another_training(bench: Bench, dataset: Path, tmp_
     assert len({none.feedback, one.feedback, other.feedback}) == 3
 
 
+def test_a_checkpoint_from_before_there_was_feedback_is_gone_on_from(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.interrupted_at(3)
+    bench.checkpoints.fetch(Checkpoint(3, 1), folder := _made(tmp_path / "older"))
+    training = json.loads((folder / "training.json").read_text())
+    del training["feedback"]
+    (folder / "training.json").write_text(json.dumps(training))
+    bench.checkpoints.put(Checkpoint(3, 1), folder, "toy", NOW)
+    second = Trainer()
+    bench.attempt(second)
+    assert second.began_with == ["3"]
+
+
+@pytest.mark.parametrize("training", [None, [], {}, "x"])
+def test_a_checkpoint_that_tells_no_training_is_refused(
+    bench: Bench, tmp_path: Path, training: Any
+) -> None:
+    bench.interrupted_at(3)
+    bench.checkpoints.fetch(Checkpoint(3, 1), folder := _made(tmp_path / "odd"))
+    (folder / "training.json").write_text(json.dumps(training))
+    bench.checkpoints.put(Checkpoint(3, 1), folder, "toy", NOW)
+    second = Trainer()
+    bench.attempt(second)
+    assert second.began_with == [None]
+
+
 def test_a_checkpoint_of_other_data_is_refused(
     bench: Bench, dataset: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
