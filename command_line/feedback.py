@@ -75,6 +75,7 @@ def export(name: str, kind: str, output: BinaryIO) -> None:
 
     with open_session() as session:
         said = counted(session.engine.feedback.of(name))
+        output.write(b"")  # what was in the file goes, also where nothing comes
         for line in _lines(said, kind, session.settings):
             output.write(line.encode())
     notice(f"{count} feedback on {name}.")

@@ -17,7 +17,8 @@ PIECE = 64 * 1024
 
 class CsvStream:
     """An async iterator of bytes, as falcon streams one. The store is read in a thread of its own,
-    which never reads ahead of what is asked for, so that it takes the memory of a piece."""
+    which never reads ahead of what is asked for, so that it takes the memory of a piece, and of a
+    page of the store's."""
 
     def __init__(
         self, name: str, open_store: OpenStore, ended: Callable[[CsvStream], object]

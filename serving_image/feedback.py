@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime
 
 import falcon
@@ -20,7 +19,7 @@ from serving_image.problems import RETRY_SECONDS
 from serving_image.request_body import BodyReader, Request, media_type
 from trainshed import feedback_csv
 from trainshed.errors import InvalidFeedback, TrainshedError
-from trainshed.feedback import MAX_INPUT_BYTES, Feedback, Verdict, name_of
+from trainshed.feedback import MAX_INPUT_BYTES, Feedback, Verdict, name_of, written
 
 Response = falcon.asgi.Response
 
@@ -32,7 +31,7 @@ MAX_EXPORTS = 4
 
 def correctable(predictor: Predictor) -> Correctable:
     """Raises a 404 where nobody can say what a right answer is."""
-    if not isinstance(predictor, Correctable):
+    if not feedback_post.can_be_corrected(predictor):
         raise falcon.HTTPNotFound(description="Answers of this type of model are not corrected.")
     return predictor
 
@@ -82,7 +81,7 @@ class FeedbackPosts:
         self, request: Request, predictor: Correctable, post: FeedbackPost, is_long: bool
     ) -> Feedback:
         """The feedback, with the answer that the model gives: a client's word is not taken."""
-        kind, content = post.asked()
+        kind, content = await self._asking.run(is_long, post.asked)
         if len(content) > MAX_INPUT_BYTES:
             raise falcon.HTTPContentTooLarge(
                 description=f"Feedback is taken on inputs of up to {MAX_INPUT_BYTES} bytes."
@@ -91,11 +90,13 @@ class FeedbackPosts:
             raise InvalidInput(f"The model does not read {kind} as it is.")
         try:
             inputs = await self._asking.decode(content, kind, is_long)
-        except MalformedBody as error:  # not this request's: what it speaks of
+            if inputs.many:
+                raise InvalidInput("Feedback is taken on one input at a time.")
+            if post.verdict is Verdict.CORRECTED:
+                await self._asking.run(is_long, predictor.check, inputs.items[0], post.correction)
+            [answer] = await self._asking.predict(request, inputs, is_long)
+        except MalformedBody as error:  # not this request's body: what it speaks of
             raise InvalidInput(str(error)) from None
-        if post.verdict is Verdict.CORRECTED:
-            await self._asking.run(is_long, predictor.check, inputs.items[0], post.correction)
-        [answer] = await self._asking.predict(request, inputs, is_long)
         return self._feedback(predictor, post, kind, content, answer)
 
     def _feedback(
@@ -111,7 +112,7 @@ class FeedbackPosts:
             model_type=served.model_type,
             at=datetime.now(UTC),
             media_type=kind,
-            input=post.text if kind == feedback_post.TEXT else base64.b64encode(content).decode(),
+            input=written(kind, content),
             answer=answer,
             verdict=post.verdict,
             expected=predictor.expected(answer) if approved else post.correction,
@@ -147,6 +148,7 @@ class FeedbackExport:
 
     async def on_head(self, _: Request, response: Response) -> None:
         response.content_type = f"{feedback_csv.MEDIA_TYPE}; charset=utf-8"
+        response.cache_control = ("no-store",)  # people's texts, behind a key
         response.downloadable_as = f"{self._name}-feedback.csv"
 
 

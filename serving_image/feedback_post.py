@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_types import Answers, Correctable, InvalidInput, Json, MalformedBody
+from model_types import Answers, Correctable, InvalidInput, Json, MalformedBody, Predictor
 from serving_image.served_model import ServedModel
-from trainshed.feedback import FEEDBACK_ID_PATTERN, Verdict
-
-TEXT = "text/plain"
+from trainshed.feedback import FEEDBACK_ID_PATTERN, TEXT, Verdict
 
 
 class FeedbackPost(BaseModel):
@@ -55,6 +53,11 @@ def parse(body: bytes) -> FeedbackPost:
     if (post.verdict is Verdict.CORRECTED) != ("correction" in post.model_fields_set):
         raise InvalidInput('"corrected" goes with a "correction", and "approved" with none.')
     return post
+
+
+def can_be_corrected(predictor: Predictor) -> TypeGuard[Correctable]:
+    """Whether people can say what its right answers are."""
+    return isinstance(predictor, Correctable) and bool(media_types(predictor))
 
 
 def media_types(predictor: Correctable) -> list[str]:

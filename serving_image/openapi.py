@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from model_types import Correctable, Json, Predictor
+from model_types import Json, Predictor
 from serving_image import api_keys, feedback, feedback_post, json_body, metrics, problems
 from serving_image.served_model import ServedModel
 from trainshed import feedback_csv
@@ -101,7 +101,7 @@ def _prediction(path: str, predictor: Predictor) -> Json:
 
 
 def _feedback(served: ServedModel, predictor: Predictor) -> Json:
-    if not isinstance(predictor, Correctable):
+    if not feedback_post.can_be_corrected(predictor):
         return {}
     kept = _json(
         {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},

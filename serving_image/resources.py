@@ -5,14 +5,16 @@ from __future__ import annotations
 import falcon
 import falcon.asgi
 
-from model_types import Correctable, Json
+from model_types import Json
 from serving_image import feedback, json_body, metrics
 from serving_image.asking import Asking
+from serving_image.feedback_post import can_be_corrected
 from serving_image.metrics import Metrics
 from serving_image.model import Model
 from serving_image.openapi import openapi_document
 from serving_image.request_body import BodyReader, Request, media_type
 from serving_image.served_model import ServedModel
+from trainshed.feedback import MAX_INPUT_BYTES
 
 Response = falcon.asgi.Response
 
@@ -49,7 +51,7 @@ class Description:
     def _document(self) -> Json:
         served = self._model.served
         predictor = self._model.predictor if self._model.is_ready else None
-        correctable = predictor if isinstance(predictor, Correctable) else None
+        correctable = predictor if predictor and can_be_corrected(predictor) else None
         takes_feedback = self._keeps_feedback and correctable is not None
         return {
             "modelId": served.model_id,
@@ -63,6 +65,7 @@ class Description:
             "answers": correctable.answers if correctable else None,
             "labels": list(correctable.labels) if correctable else [],
             "feedback": takes_feedback,
+            "max_feedback_bytes": MAX_INPUT_BYTES if takes_feedback else None,
             "links": {
                 "predict": list(served.paths),
                 "curves": "/training_curves.png" if served.curves else None,

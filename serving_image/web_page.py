@@ -25,7 +25,7 @@ _MEDIA_TYPES = {
 _HEADERS = {
     # Nothing from elsewhere, nothing written into the page: whatever gets into it, no script runs.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
+    "img-src 'self' blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -51,7 +51,9 @@ class WebPage:
     and brings it with each request for what does."""
 
     def __init__(self) -> None:
-        self._files = {file.name: _File.read(file) for file in FOLDER.iterdir()}
+        self._files = {
+            file.name: _File.read(file) for file in FOLDER.iterdir() if file.suffix in _MEDIA_TYPES
+        }
 
     async def on_get(self, request: Request, response: falcon.asgi.Response, name: str) -> None:
         file = self._files.get(name)

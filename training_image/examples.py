@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -66,11 +65,4 @@ def _all_on(model_type: str, feedback: Iterable[Feedback]) -> Iterator[Feedback]
 
 def _example(feedback: Feedback) -> Example:
     where = f"Feedback {feedback.feedback_id}"
-    if feedback.media_type.startswith("text/"):
-        body = feedback.input.encode()
-    else:
-        try:
-            body = base64.b64decode(feedback.input, validate=True)
-        except ValueError:
-            raise InvalidFeedback(f"{where}: its input is not base64.") from None
-    return Example(feedback.media_type, body, feedback.expected, where)
+    return Example(feedback.media_type, feedback.body, feedback.expected, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from enum import StrEnum
 from typing import Annotated, Any
@@ -19,6 +20,9 @@ written there in base64."""
 
 MAX_BYTES = 384 * 1024
 """Of one feedback with all that is in it."""
+
+
+TEXT = "text/plain"
 
 
 class Verdict(StrEnum):
@@ -44,13 +48,25 @@ class Feedback(BaseModel):
     media_type: str
     """Of the input: `text/plain`, or a picture's."""
     input: str
-    """What was asked: a text as it is, all else in base64."""
+    """What was asked, as `written` writes it."""
     answer: Any
     """What the model said, as it said it."""
     verdict: Verdict
     expected: Any
     """What is right, as the model type writes it (`model_types.Correctable`): of an approved answer
     its own, else what the person has put in its place."""
+
+    @property
+    def body(self) -> bytes:
+        """What was asked, as a request had brought it. Raises `InvalidFeedback`."""
+        if self.media_type == TEXT:
+            return self.input.encode()
+        try:
+            return base64.b64decode(self.input, validate=True)
+        except ValueError:
+            raise InvalidFeedback(
+                f"Feedback {self.feedback_id}: its input is not base64."
+            ) from None
 
     def encode(self) -> str:
         """JSON in one line, as it is kept. Raises `InvalidFeedback` if that is too long."""
@@ -60,6 +76,11 @@ class Feedback(BaseModel):
                 f"The feedback takes {size} bytes with the answer; at most {MAX_BYTES} are kept."
             )
         return text
+
+
+def written(media_type: str, body: bytes) -> str:
+    """The input of a feedback: plain text as it is, all else in base64."""
+    return body.decode() if media_type == TEXT else base64.b64encode(body).decode()
 
 
 def name_of(model_id: str) -> str:

@@ -2,7 +2,8 @@
 
 A spreadsheet runs a cell as a formula if it begins with `=` or the like, whoever wrote it. So such
 a cell gets an apostrophe in front, and so does one that begins with an apostrophe already: on the
-way back, one is taken away, and every cell is as it was.
+way back, one is taken away, and every cell is as it was. That holds for a spreadsheet that takes
+commas for the ends of cells, as it is told to or by its country's custom.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def encode(feedback: Iterable[Feedback]) -> Iterator[str]:
     for each in feedback:
         fields = each.model_dump(mode="json")
         for name in _AS_JSON:
-            fields[name] = json.dumps(fields[name], ensure_ascii=False)
+            fields[name] = json.dumps(fields[name], ensure_ascii=False, separators=(",", ":"))
         yield _line(_defused(fields[field]) for field in _FIELDS.values())
 
 
@@ -52,8 +53,9 @@ def decode(lines: Iterable[str]) -> Iterator[Feedback]:
 
     Raises `InvalidFeedback`, which names the line.
     """
-    # the module's own limit is short of what may be kept; it is never lowered
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
+    # the module's own limit is short of what may be kept, as is that: numbers may be longer here;
+    # it is never lowered
+    csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_BYTES))
     reader = csv.reader(lines, strict=True)
     try:
         columns = next(reader, [])
@@ -79,10 +81,14 @@ def _feedback(columns: list[str], row: list[str]) -> Feedback:
         except (ValueError, RecursionError):
             raise InvalidFeedback(f"{name} is no JSON.") from None
     try:
-        return Feedback.model_validate(fields)
+        feedback = Feedback.model_validate(fields)
+        return Feedback.model_validate_json(feedback.encode())  # as a store will read it
     except ValidationError as error:
         first = error.errors()[0]
-        raise InvalidFeedback(f"{first['loc'][0]}: {first['msg']}.") from None
+        where = ".".join(map(str, first["loc"])) or "The row"
+        raise InvalidFeedback(f"{where}: {first['msg']}.") from None
+    except ValueError:
+        raise InvalidFeedback("It holds what is no text, or is nested too deeply.") from None
 
 
 def _defused(cell: str) -> str:

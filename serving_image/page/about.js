@@ -1,6 +1,6 @@
 // What is served: the model, its scores and its training.
 
-import { details, element, json, percent, table } from "./dom.js";
+import { byId, details, element, json, percent, table } from "./dom.js";
 import { download, hasKey, request } from "./server.js";
 
 const when = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
@@ -54,7 +54,7 @@ function links({ links }) {
     anchor.addEventListener("click", (event) => {
       if (!hasKey()) return;
       event.preventDefault();
-      download(path, name);
+      download(path, name).catch((problem) => (byId("problem").textContent = problem.message));
     });
     list.append(element("li", {}, anchor));
   };

@@ -73,30 +73,36 @@ export class Feedback {
   async #send(pressed, said) {
     const content = JSON.stringify(said);
     if (this.#sending?.content !== content) this.#sending = { content, id: uuid() };
-    const body = {
-      id: this.#sending.id,
-      modelId: this.#served.modelId,
-      digest: this.#served.digest,
-      ...(await asked(this.#question)),
-      ...said,
-    };
-    pressed.disabled = true;
+    this.#disable(true);
     try {
+      const body = {
+        id: this.#sending.id,
+        modelId: this.#served.modelId,
+        digest: this.#served.digest,
+        ...(await asked(this.#question)),
+        ...said,
+      };
       await request(this.#served.links.feedback, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(body),
       });
     } catch (problem) {
-      pressed.disabled = false;
+      this.#disable(false);
       this.#failed(problem, pressed);
       return;
     }
+    if (!this.element.isConnected) return; // something else was asked meanwhile
     this.#close();
     const thanks = `Thank you: ${said.verdict}. What you said is kept.`;
     this.element.replaceChildren(element("p", { className: "thanks" }, thanks));
     announce(thanks);
     this.#done();
+  }
+
+  /** Nothing else can be said until the server has answered. */
+  #disable(disabled) {
+    for (const each of this.element.querySelectorAll("button")) each.disabled = disabled;
   }
 
   #failed(problem, pressed) {

@@ -43,10 +43,18 @@ function show(served, question, result, picture, again) {
   const parts = picture ? [element("figure", { className: "asked" }, picture, note), view] : [view];
   byId("result").replaceChildren(...parts);
   byId("result").classList.toggle("with-picture", Boolean(picture));
-  const offered = served.feedback && [new Feedback(served, question, result, hueOf, view, again).element];
-  byId("feedback").replaceChildren(...(offered || []));
+  byId("feedback").replaceChildren(...offered(served, question, result, hueOf, view, again));
   byId("answer").hidden = false;
   announce(words);
+}
+
+/** What can be said to an answer. */
+function offered(served, question, ...rest) {
+  if (!served.feedback) return [];
+  if (new Blob([question.body]).size <= served.max_feedback_bytes)
+    return [new Feedback(served, question, ...rest).element];
+  const most = `${Math.floor(served.max_feedback_bytes / 1024)} KB`;
+  return [element("p", { className: "hint" }, `What is over ${most} cannot be approved or corrected.`)];
 }
 
 function offerText(served, mediaType) {
@@ -75,7 +83,7 @@ function offerFile(served, accepted) {
   if (!arePictures) byId("file-label").textContent = "Choose a file";
   const take = (file) => {
     const picture = file.type.startsWith("image/") ? preview(file) : null;
-    answer(served, () => fileQuestion(file, accepted), picture, () => chooser.focus());
+    answer(served, () => fileQuestion(file, accepted, served.max_feedback_bytes), picture, () => chooser.focus());
   };
   chooser.addEventListener("change", () => {
     if (chooser.files.length) take(chooser.files[0]);
@@ -106,7 +114,10 @@ function preview(file) {
 }
 
 async function start() {
-  const served = await describe((reason) => (byId("subtitle").textContent = reason));
+  const served = await describe((reason) => {
+    byId("subtitle").textContent = reason;
+    announce(reason);
+  });
   const name = served.modelId.slice(0, -37); // a hyphen and a UUID
   document.title = `${name} · Trainshed`;
   byId("name").textContent = name;

@@ -102,7 +102,7 @@ function base64(blob) {
 export async function download(path, name) {
   const url = URL.createObjectURL(await (await request(path)).blob());
   Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  URL.revokeObjectURL(url);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it after the click
 }
 
 export const hasKey = () => sessionStorage.getItem(KEY) !== null;

@@ -107,6 +107,13 @@ def test_where_nothing_was_said_there_is_a_header(invoke: Invoke) -> None:
     assert result.stderr == "0 feedback on nobody.\n"
 
 
+def test_where_nothing_was_said_nothing_stays_in_the_file(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "nobody.conll"
+    file.write_text("of last month")
+    assert invoke("export", "nobody", "--format=conll", f"--output={file}").exit_code == 0
+    assert file.read_bytes() == b""
+
+
 def test_what_was_exported_is_imported_once(shed: Shed, invoke: Invoke, tmp_path: Path) -> None:
     put(shed, *SAID[:40])
     file = tmp_path / "feedback.csv"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.building import feedback_of
 from trainshed import feedback_csv
 from trainshed.errors import InvalidFeedback
-from trainshed.feedback import MAX_INPUT_BYTES, Feedback
+from trainshed.feedback import MAX_BYTES, MAX_INPUT_BYTES, Feedback
 
 texts = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
@@ -95,7 +95,7 @@ def test_the_columns_and_a_row() -> None:
     header, row = cells(written([feedback_of(input="a, b", answer={"ä": 1})]))
     assert header[:6] == ["id", "name", "model_id", "digest", "model_type", "at"]
     assert header[6:] == ["media_type", "input", "answer", "verdict", "expected"]
-    assert row[7:] == ["a, b", '{"ä": 1}', "approved", '{"label": "good"}']
+    assert row[7:] == ["a, b", '{"ä":1}', "approved", '{"label":"good"}']
     assert written([]) == ",".join(header) + "\r\n"
 
 
@@ -107,7 +107,15 @@ def test_columns_may_be_moved_and_lines_end_otherwise() -> None:
 
 
 def test_the_longest_input_fits_a_cell() -> None:
-    longest = feedback_of(input="=" * MAX_INPUT_BYTES, answer="x" * 2 * MAX_INPUT_BYTES)
+    longest = feedback_of(input="=" * MAX_INPUT_BYTES, answer="x" * (2 * MAX_INPUT_BYTES - 2000))
+    assert read(written([longest])) == [longest]
+
+
+def test_the_longest_answer_that_is_kept_fits_a_cell() -> None:
+    entity = {"text": "a", "tag": "PER", "score": 1e-07, "start": 0, "end": 1}
+    answer = [entity] * ((MAX_BYTES - 1000) // len(json.dumps(entity, separators=(",", ":"))))
+    longest = feedback_of(input="a", answer=answer)
+    assert len(longest.encode()) > MAX_BYTES * 0.95
     assert read(written([longest])) == [longest]
 
 
@@ -129,6 +137,14 @@ GOOD = written([feedback_of()])
 HEADER, ROW = GOOD.splitlines(keepends=True)
 
 
+def replaced(answer: str) -> str:
+    """The row with another answer."""
+    [cells_of] = cells(ROW)
+    line = io.StringIO()
+    csv.writer(line).writerow([answer if cell.startswith("{") else cell for cell in cells_of])
+    return line.getvalue()
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -142,6 +158,9 @@ HEADER, ROW = GOOD.splitlines(keepends=True)
         (GOOD + ROW.replace("2026", "26-"), "Line 3: at: Input should be a valid datetime"),
         (GOOD + ROW.replace("{", "", 1), "Line 3: answer is no JSON"),
         (GOOD + ROW.replace("{", "[" * 100_000, 1), "Line 3: answer is no JSON"),
+        (GOOD + replaced("[" * 220 + "]" * 220), "Line 3: "),
+        (GOOD + replaced("[" * 400 + "]" * 400), "Line 3: It holds what is no text, or is nested"),
+        (GOOD + replaced('"\\ud800"'), "Line 3: It holds what is no text"),
         (GOOD + 'x"y,"', "Line 3: "),
         (GOOD + '"never closed', "Line 3: unexpected end of data"),
         (GOOD + "x" * 1_000_000, "Line 3: field larger than field limit"),
@@ -162,5 +181,5 @@ def test_what_stands_before_a_bad_line_is_read() -> None:
 
 def test_json_is_written_so_that_people_can_read_it() -> None:
     [_, row] = cells(written([feedback_of(expected={"label": "grün"})]))
-    assert row[-1] == '{"label": "grün"}'
+    assert row[-1] == '{"label":"grün"}'
     assert json.loads(row[-1]) == {"label": "grün"}

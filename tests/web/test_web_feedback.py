@@ -215,9 +215,11 @@ class Pictures:
     def decode(self, body: bytes, media_type: str) -> Inputs:
         if not body:
             raise MalformedBody("The body is empty.")
-        return Inputs([body], many=False)
+        return Inputs([body], many=body == ALBUM)
 
     def predict(self, items: Sequence[Any]) -> list[Json]:
+        if CUT_OFF in items:  # seen when it is decoded only
+            raise MalformedBody("The picture is cut off.")
         return [{"label": "good"} for _ in items]
 
     def expected(self, result: Json) -> Json:
@@ -227,7 +229,7 @@ class Pictures:
         pass
 
 
-PICTURE = b"\x89PNG\xff"
+PICTURE, CUT_OFF, ALBUM = b"\x89PNG\xff", b"\x89PNG", b"ALBUM"
 CONTENT = base64.b64encode(PICTURE).decode()
 
 
@@ -249,6 +251,8 @@ def test_a_picture_is_kept_in_base64(post: Callable[..., httpx.Response], store:
         {"text": None, "content": "no base64!", "media_type": "image/png"},
         {"text": None, "content": "ÄÄÄÄ", "media_type": "image/png"},
         {"text": None, "content": "", "media_type": "image/png"},
+        {"text": None, "content": base64.b64encode(CUT_OFF).decode(), "media_type": "image/png"},
+        {"text": None, "content": base64.b64encode(ALBUM).decode(), "media_type": "image/png"},
         {"text": None, "content": CONTENT, "media_type": "image/jpeg"},
         {"text": None, "content": CONTENT, "media_type": "text/plain"},
         {"text": None, "content": CONTENT, "media_type": "multipart/form-data"},
@@ -576,6 +580,7 @@ def test_a_table_without_rows_has_its_header(run: Callable[..., Any]) -> None:
 
 def test_head_says_what_get_would(run: Callable[..., Any]) -> None:
     response = run(lambda client: client.head("/feedback.csv"))
+    assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.content == b""
 

@@ -90,7 +90,7 @@ def test_the_page_may_do_nothing_that_it_does_not_need(ask: Ask, name: str) -> N
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self' blob: data:",
+        "img-src": "'self' blob:",
         "connect-src": "'self'",
         "form-action": "'none'",
         "base-uri": "'none'",
