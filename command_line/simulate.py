@@ -126,9 +126,10 @@ def command(
     are replayed; those that were never launched are left out.
 
     It runs the consumer's own code on a virtual clock; nothing is queued, launched or written. It
-    does not know of timeouts, cancelled requests, or a consumer that was not running; hosts and
-    quotas are never short, and a training takes as long beside others as alone. An attempt that the
-    platform has ended ends so again, after the same time.
+    does not know of cancelled requests, or a consumer that was not running; hosts and quotas are
+    never short, and a training takes as long beside others as alone. An attempt that the platform
+    has ended ends so again, after the same time. Of timeouts it knows the longest alone: a trace is
+    refused in which the platform ends an attempt after more than 14 days.
     """
     from queue_consumer.simulation.figures import measure
     from queue_consumer.simulation.replay import Pace, replay
@@ -147,7 +148,8 @@ def command(
         tick_seconds = _AWS_TICK_SECONDS if on_aws else settings.tick_seconds
     pace = Pace(
         tick=timedelta(seconds=max(tick_seconds, _MIN_TICK_SECONDS)),
-        woken=on_aws,
+        # A recorded attempt ends when a tick has seen its end: that must not be waited for twice.
+        woken=on_aws or bool(recorded),
         start_seconds=start_seconds,
     )
     runs: list[tuple[int | None, Figures]] = [

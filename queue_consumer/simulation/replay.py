@@ -18,7 +18,7 @@ from queue_consumer.simulation.engine import (
     SimulatedRegistry,
     VirtualClock,
 )
-from queue_consumer.simulation.trace import Training
+from queue_consumer.simulation.trace import BEYOND, Training
 from queue_consumer.tick import tick
 from trainshed.engine import Engine
 from trainshed.errors import InvalidTrace
@@ -28,7 +28,8 @@ from trainshed.record import ModelRecord
 from trainshed.request import TrainingRequest, build
 from trainshed.settings import Settings
 
-_MAX_TIMEOUT_MINUTES = 14 * 24 * 60
+_MAX_TIMEOUT = timedelta(days=14)
+"""The longest that a request may give its attempts."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Pace:
     tick: timedelta
     """Between two of its ticks."""
     woken: bool
-    """Whether the end of a task wakes it too, as on the `aws` engine."""
+    """Whether the end of a task wakes it too: as on the `aws` engine, and where the ends of a trace
+    are those that a consumer has seen."""
     start_seconds: float = 0.0
     """What each attempt takes beyond its seconds, before it trains."""
 
@@ -56,14 +58,16 @@ def replay(
     """Let a consumer with these settings deal with the trace; give the records that come of it.
 
     Of the settings only the cap and the delay of a retry count. The same trace gives the same
-    records each time. Raises `InvalidTrace` where it would go on beyond the year 9999.
+    records each time. Raises `InvalidTrace` where it would go on beyond the year 9999, or launch
+    again what no timeout would have let live so long.
     """
     if not trace:
         raise InvalidTrace("The trace holds no training that has ended.")
+    _check_timeouts(trace, pace)
     try:
         return _replay(trace, _settings(trace, settings), pace, storage)
     except OverflowError:
-        raise InvalidTrace("The trace would go on beyond the year 9999.") from None
+        raise InvalidTrace(BEYOND) from None
 
 
 def _replay(
@@ -129,13 +133,25 @@ class _Wakes:
         return moment
 
 
+def _check_timeouts(trace: Sequence[Training], pace: Pace) -> None:
+    """A consumer that stops an attempt launches no other. The last one may take any time: it ends
+    when it ends, whatever the consumer says of it."""
+    longest = _MAX_TIMEOUT.total_seconds()
+    for training in trace:
+        if any(pace.start_seconds + each > longest for each in training.seconds[:-1]):
+            raise InvalidTrace(
+                f"An attempt of {training.name!r} would take more than {_MAX_TIMEOUT.days} days and"
+                " be launched again; no timeout lets it."
+            )
+
+
 def _request(number: int, training: Training) -> TrainingRequest:
     return build(
         name=training.name,
         model_type=training.model_type,
         priority=training.priority,
         max_attempts=len(training.seconds),
-        timeout_minutes=_MAX_TIMEOUT_MINUTES,
+        timeout_minutes=_MAX_TIMEOUT // timedelta(minutes=1),
         request_id=str(UUID(int=number)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from trainshed.model_type import MODEL_TYPE_PATTERN
 from trainshed.record import ModelRecord, Status
 from trainshed.request import NAME_PATTERN
 
+BEYOND = "The trace would go on beyond the year 9999."
+
 
 @dataclass(frozen=True)
 class Training:
@@ -34,8 +37,13 @@ class Training:
     """How long each of its attempts takes; the platform ends all but the last."""
 
     def taking(self, seconds: float) -> Training:
-        """The same with attempts that take so long together, each in the share that it had."""
+        """The same with attempts that take so long together, each in the share that it had.
+
+        Raises `InvalidTrace` where that is no finite time.
+        """
         total, count = sum(self.seconds), len(self.seconds)
+        if not (math.isfinite(total) and math.isfinite(seconds)):  # a product may have overflown
+            raise InvalidTrace(BEYOND)
         shares = [part / total if total else 1 / count for part in self.seconds]
         return replace(self, seconds=tuple(share * seconds for share in shares))
 
@@ -129,7 +137,7 @@ def with_seconds(trace: Sequence[Training], key: str, seconds: float) -> list[Tr
 
 
 def with_factor(trace: Sequence[Training], factor: float) -> list[Training]:
-    """Let all take `factor` times as long."""
+    """Let all take `factor` times as long. Raises `InvalidTrace` where that is no finite time."""
     return [each.taking(sum(each.seconds) * factor) for each in trace]
 
 

@@ -132,7 +132,8 @@ def test_the_registry_is_the_trace_where_no_file_is_named(
     assert [run["models"] for run in (recorded, one, four)] == [3, 3, 3]
     assert (recorded["use"], recorded["attempts"]) == (None, 3)
     assert one["use"] > four["use"]
-    assert one["slot_hours"] >= recorded["slot_hours"] > 0
+    assert one["slot_hours"] == pytest.approx(recorded["slot_hours"], rel=1e-9), "not ticked twice"
+    assert recorded["slot_hours"] > 0
     assert one["wait_seconds"]["longest"] > four["wait_seconds"]["longest"]
     assert shed.records() == before, "nothing is written"
 
@@ -187,6 +188,8 @@ def test_a_wrong_trace_is_2(invoke: Invoke, tmp_path: Path) -> None:
     assert_refused(invoke(str(path)), "no training that has ended")
     assert_refused(invoke(str(tmp_path)), "must be a .csv or a .jsonl file")
     assert_refused(invoke("caf\udce9.csv"), "No such file")
+    path.write_text("at,name,seconds,attempts\n0,a,2592000,2\n")
+    assert_refused(invoke(str(path)), "more than 14 days")
 
 
 def test_an_empty_registry_has_no_trace(invoke: Invoke) -> None:

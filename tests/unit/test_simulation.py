@@ -176,6 +176,29 @@ def test_no_trace_is_replayed_into_eternity() -> None:
         simulated([asked(0, "a", 2e11), asked(0, "b", 2e11)], 1)
 
 
+def test_what_the_longest_timeout_would_have_stopped_is_not_launched_again() -> None:
+    days = 86400.0
+    with pytest.raises(InvalidTrace, match="'a' would take more than 14 days"):
+        simulated([asked(0, "b", 1), asked(0, "a", 15 * days, 1)], cap=2)
+    with pytest.raises(InvalidTrace, match="14 days"):
+        simulated([asked(0, "a", 14 * days, 1)], 1, replace(LOCAL, start_seconds=1))
+    [record] = simulated([asked(0, "a", 14 * days, 1)], 1)
+    assert len(attempts_of(record)) == 2
+    trace = [asked(0, "a", 20 * days), asked(15 * days, "b", 1)]
+    assert spans(simulated(trace, cap=1)) == {
+        "a": [(0, 20 * days)],
+        "b": [(20 * days, 20 * days + 1)],
+    }, "a last attempt ends when it ends"
+
+
+def test_a_time_that_is_not_finite_is_refused() -> None:
+    trace = [asked(0, "a", 0, 1e200)]
+    with pytest.raises(InvalidTrace, match="beyond the year 9999"):
+        with_factor(trace, 1e200)
+    with pytest.raises(InvalidTrace, match="beyond the year 9999"):
+        with_seconds([asked(0, "a", 1e308, 1e308)], "a", 1)
+
+
 def test_an_empty_trace_says_so() -> None:
     with pytest.raises(InvalidTrace, match="no training that has ended"):
         simulated([], 1)
