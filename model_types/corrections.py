@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from model_types import InvalidInput, Json
 
+logger = logging.getLogger(__name__)
+
 _SHOWN_LABELS = 20
 """Of more, a message names the first only."""
 _SHOWN_CHARACTERS = 60
 """Of a label or a piece of text, likewise."""
+
+
+class UnknownLabel(InvalidInput):
+    """A right answer has a label that is none of those which the model or the data set has."""
+
+    def __init__(self, label: str, labels: Collection[str]) -> None:
+        known = _some(sorted(labels))
+        super().__init__(f"The label {shown(label)} is not known; known are: {known}.")
+        self.label = label
 
 
 class TextSpan(NamedTuple):
@@ -24,7 +36,8 @@ class TextSpan(NamedTuple):
 
 
 def label_of(expected: Json, labels: Collection[str]) -> str:
-    """Read `{"label": …}`. Raises `InvalidInput` unless the label is one of `labels`."""
+    """Read `{"label": …}`. Raises `InvalidInput`, and where the label is none of `labels`
+    `UnknownLabel`."""
     match expected:
         case {"label": str(label), **rest} if not rest:
             return _known(label, labels)
@@ -35,7 +48,8 @@ def spans_of(expected: Json, text: str, labels: Collection[str] | None) -> list[
     """Read `{"spans": [{"start": …, "end": …, "label": …}, …]}`.
 
     Raises `InvalidInput` unless each lies within `text`, holds a character or more, begins where
-    the one before it has ended or later, and has one of `labels`, where those are known.
+    the one before it has ended or later, and has one of `labels`, where those are known; of labels
+    `UnknownLabel`.
     """
     match expected:
         case {"spans": list(items), **rest} if not rest:
@@ -49,6 +63,17 @@ def spans_of(expected: Json, text: str, labels: Collection[str] | None) -> list[
                 f"{shown(text[other.start : other.end])} overlap, or are not in order."
             )
     return spans
+
+
+def warn_of(unknown: Sequence[str]) -> None:
+    """Say in the log which examples a training leaves out; `unknown` is for each the label that the
+    data set does not have. What was once said stays said, also of a label that is gone since, and
+    must not keep a model from being trained."""
+    if unknown:
+        logger.warning(
+            "%d examples of feedback are left out: the data set does not have their labels, %s",
+            *(len(unknown), _some([shown(label) for label in sorted(set(unknown))])),
+        )
 
 
 def shown(text: str) -> str:
@@ -77,7 +102,9 @@ def _span(item: Json, text: str, labels: Collection[str] | None) -> TextSpan:
 def _known(label: str, labels: Collection[str]) -> str:
     if label in labels:
         return label
-    known = sorted(labels)
-    more = f" and {len(known) - _SHOWN_LABELS} more" if len(known) > _SHOWN_LABELS else ""
-    names = ", ".join(known[:_SHOWN_LABELS])
-    raise InvalidInput(f"The label {shown(label)} is not known; known are: {names}{more}.")
+    raise UnknownLabel(label, labels)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_LABELS} more" if len(names) > _SHOWN_LABELS else ""
+    return ", ".join(names[:_SHOWN_LABELS]) + more

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model_types import Example, InvalidData, InvalidInput
-from model_types.corrections import label_of
+from model_types.corrections import UnknownLabel, label_of, warn_of
 
 from .dataset import Parts, Sample, read_picture
 
@@ -16,14 +16,24 @@ def join(parts: Parts, feedback: Sequence[Example], size: int) -> tuple[Parts, i
 
     Pictures are one if the network, which sees `size` × `size` pixels, sees no difference. One of
     dev or test is left out; of several examples with one picture the last counts, and it takes the
-    place of what the training part says of that picture. Raises `InvalidData`.
+    place of what the training part says of that picture. A picture that was scaled or compressed
+    anew, as the page does with large ones, is another one: how near two pictures must be to be one
+    differs from data set to data set. An example with a label that the data set does not have
+    is left out, with a warning. Raises `InvalidData`.
     """
     held_out = {sample.digest for part in (parts.dev, parts.test) for sample in part}
+    labels = parts.labels
     joining = {}
+    unknown = []
     for example in feedback:
-        sample = _sample(example, parts.labels, size)
+        try:
+            sample = _sample(example, labels, size)
+        except UnknownLabel as error:
+            unknown.append(error.label)
+            continue
         if sample.digest not in held_out:
             joining[sample.digest] = sample
+    warn_of(unknown)
     kept = [sample for sample in parts.train if sample.digest not in joining]
     joined = replace(parts, train=[*kept, *joining.values()])
     if lost := set(parts.labels) - set(joined.labels):
@@ -37,6 +47,8 @@ def join(parts: Parts, feedback: Sequence[Example], size: int) -> tuple[Parts, i
 def _sample(example: Example, labels: Sequence[str], size: int) -> Sample:
     try:
         label = label_of(example.expected, labels)
+    except UnknownLabel:
+        raise
     except InvalidInput as error:
         raise InvalidData(f"{example.where}: {error}") from None
     return Sample(read_picture(example.body, example.where, size), label)

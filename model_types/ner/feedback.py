@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from model_types import Example, InvalidData, InvalidInput, Json
-from model_types.corrections import TextSpan, shown, spans_of
+from model_types.corrections import TextSpan, UnknownLabel, shown, spans_of, warn_of
 from model_types.ner.conll import DataSet, Sentence
 from model_types.ner.text import Token, sentences
 from model_types.text_input import decode_text
@@ -20,17 +20,23 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
 
     Sentences of dev or test are left out, and so are neighbours that together are one of them. Of
     several examples with one sentence the last counts, and it takes the place of what the training
-    part says of that sentence, also where the training part has it and its neighbours as one.
-    Raises `InvalidData`.
+    part says of that sentence, also where the training part has it and its neighbours as one. An
+    example with a label that the data set does not have is left out, with a warning. Raises
+    `InvalidData`.
     """
     held_out = {key for part in (data.dev, data.test) for each in part for key in _keys(each)}
+    labels = data.labels
     trained = {_key(sentence) for sentence in data.train}
     known = sorted(held_out | trained)
     joining: dict[str, tuple[int, Sentence]] = {}
     replaced: set[str] = set()
+    unknown = []
     for number, example in enumerate(feedback):
         try:
-            read = marked_example(example, data.labels)
+            read = marked_example(example, labels)
+        except UnknownLabel as error:
+            unknown.append(error.label)
+            continue
         except InvalidInput as error:
             raise InvalidData(str(error)) from None
         runs = list(_runs(read, known))
@@ -39,18 +45,22 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
             if index not in left_out:
                 joining[_key(sentence)] = number, sentence
         replaced |= {key for run, key in runs if key in trained and not left_out.issuperset(run)}
+    warn_of(unknown)
     kept = [sentence for sentence in data.train if _key(sentence) not in replaced]
     joined = replace(data, train=[*kept, *(sentence for _, sentence in joining.values())])
     return joined, len({number for number, _ in joining.values()})
 
 
 def marked_example(example: Example, labels: Collection[str] | None) -> list[Sentence]:
-    """`marked_sentences` of an example, which the message names. Raises `InvalidInput`."""
+    """`marked_sentences` of an example, which the message names. Raises `InvalidInput`, and for a
+    label that is none of `labels` `UnknownLabel`."""
     if example.media_type != "text/plain":
         raise InvalidInput(f"{example.where}: its input is {example.media_type}, not text/plain.")
     try:
         [text] = decode_text(example.body, example.media_type).items
         return list(marked_sentences(text, example.expected, labels))
+    except UnknownLabel:
+        raise
     except InvalidInput as error:
         raise InvalidInput(f"{example.where}: {error}") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model_types import Example, InvalidData, InvalidInput
-from model_types.corrections import label_of
+from model_types.corrections import UnknownLabel, label_of, warn_of
 from model_types.text_input import decode_text
 
 from .dataset import Parts, Sample
@@ -18,14 +18,22 @@ def join(parts: Parts, feedback: Sequence[Example]) -> tuple[Parts, int]:
 
     Texts are one if the model, which sees their tokens, sees no difference. One of dev or test is
     left out; of several examples with one text the last counts, and it takes the place of what the
-    training part says of that text. Raises `InvalidData`.
+    training part says of that text. An example with a label that the data set does not have is left
+    out, with a warning. Raises `InvalidData`.
     """
     held_out = {_key(sample.text) for part in (parts.dev, parts.test) for sample in part}
+    labels = parts.labels
     joining = {}
+    unknown = []
     for example in feedback:
-        sample = _sample(example, parts.labels)
+        try:
+            sample = _sample(example, labels)
+        except UnknownLabel as error:
+            unknown.append(error.label)
+            continue
         if (key := _key(sample.text)) not in held_out:
             joining[key] = sample
+    warn_of(unknown)
     kept = [sample for sample in parts.train if _key(sample.text) not in joining]
     joined = replace(parts, train=[*kept, *joining.values()])
     if lost := set(parts.labels) - set(joined.labels):
@@ -42,6 +50,8 @@ def _sample(example: Example, labels: Sequence[str]) -> Sample:
     try:
         [text] = decode_text(example.body, example.media_type).items
         return Sample(text, label_of(example.expected, labels))
+    except UnknownLabel:
+        raise
     except InvalidInput as error:
         raise InvalidData(f"{example.where}: {error}") from None
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
 from model_types import InvalidInput
-from model_types.corrections import TextSpan, label_of, spans_of
+from model_types.corrections import TextSpan, UnknownLabel, label_of, spans_of, warn_of
 
 LABELS = ["LOC", "PER"]
 TEXT = "Anna 👍 in Rome"
@@ -44,6 +45,30 @@ def test_a_label_that_is_not_known_is_refused_in_few_words() -> None:
     with pytest.raises(InvalidInput, match="and 980 more") as refused:
         label_of({"label": "x" * 10_000}, many)
     assert len(str(refused.value)) < 500
+
+
+def test_an_unknown_label_is_told_from_what_is_no_answer() -> None:
+    with pytest.raises(UnknownLabel) as one:
+        label_of({"label": "ORG"}, LABELS)
+    with pytest.raises(UnknownLabel) as other:
+        spans_of({"spans": [span(0, 4), span(5, 6, "ORG")]}, TEXT, LABELS)
+    assert one.value.label == other.value.label == "ORG"
+    with pytest.raises(InvalidInput) as neither:
+        label_of({"label": "PER", "score": 1}, LABELS)
+    assert not isinstance(neither.value, UnknownLabel)
+
+
+def test_what_is_left_out_is_told_in_few_words(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of([])
+    assert caplog.records == []
+    warn_of(["wolf", "cow", "wolf"])
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("3 examples of feedback are left out")
+    assert record.getMessage().endswith("their labels, 'cow', 'wolf'")
+    warn_of([f"{number}{'x' * 10_000}" for number in range(1000)])
+    assert "and 980 more" in caplog.messages[-1]
+    assert len(caplog.messages[-1]) < 2000
 
 
 def test_spans_count_characters_and_may_touch() -> None:

@@ -72,6 +72,17 @@ def test_each_picture_counts_once_and_the_last_word_holds(
     assert len({sample.digest for sample in joined.train}) == len(joined.train) == 7
 
 
+def test_examples_with_labels_that_the_data_set_does_not_have_are_left_out(
+    parts: Parts, files: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = [said(files["train/cat/0.png"], "cow"), said(new(1), "owl"), said(new(2), "cow")]
+    assert join(parts, gone, SIZE) == (parts, 0)
+    assert "3 examples of feedback are left out" in caplog.text
+    assert "'cow', 'owl'" in caplog.text
+    joined, count = join(parts, [*gone, said(new(3), "cat")], SIZE)
+    assert (len(joined.train), count) == (7, 1)
+
+
 def test_a_class_whose_pictures_are_all_put_right_is_missed(
     parts: Parts, files: dict[str, bytes]
 ) -> None:
@@ -83,8 +94,7 @@ def test_a_class_whose_pictures_are_all_put_right_is_missed(
 @pytest.mark.parametrize(
     ("example", "words"),
     [
-        (said(new(1), "cow", where="Feedback 7"), "Feedback 7: The label 'cow' .* cat, dog"),
-        (Example("image/png", new(1), {"spans": []}), "nothing else"),
+        (Example("image/png", new(1), {"spans": []}, "Feedback 7"), "Feedback 7: .* nothing else"),
         (said(b"%PDF-1.7", "cat", where="Feedback 7"), "Feedback 7 looks like a PDF"),
         (said(new(1)[:60], "cat"), "damaged or cut off"),
         (said(b"", "cat"), "is empty"),
@@ -122,7 +132,7 @@ def test_a_training_refuses_what_it_cannot_learn_from(
     small_job: Callable[..., TrainingJob], files: dict[str, bytes], tmp_path: Path
 ) -> None:
     dataset = write_zip(tmp_path / "data.zip", files)
-    job = small_job(dataset, "out", feedback=[said(new(1), "cow", where="Feedback 7")])
-    with pytest.raises(InvalidData, match="Feedback 7: The label 'cow' is not known"):
+    job = small_job(dataset, "out", feedback=[said(b"%PDF-1.7", "cat", where="Feedback 7")])
+    with pytest.raises(InvalidData, match="Feedback 7 looks like a PDF"):
         train(job)
     assert list(job.output.iterdir()) == []

@@ -161,6 +161,17 @@ def test_it_takes_the_place_of_a_training_sentence_that_serving_cuts() -> None:
     ]
 
 
+def test_examples_with_labels_that_the_data_set_does_not_have_are_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gone = [said("Rome!", Rome="ORG"), said("Eve ate. Bob, too.", Eve="PER", Bob="PET")]
+    assert join(DATA, gone) == (DATA, 0)
+    assert "2 examples of feedback are left out" in caplog.text
+    assert "'ORG', 'PET'" in caplog.text
+    data, joined = join(DATA, [*gone, said("Hm.")])
+    assert (data.train, joined) == ([*DATA.train, Sentence(["Hm", "."], [])], 1)
+
+
 def test_what_is_left_out_takes_no_place() -> None:
     data = DataSet([*DATA.train, *DATA.test], DATA.dev, DATA.test)
     assert join(data, [said("Hi. Go!” Bob went.", Bob="PER")]) == (data, 0)
@@ -170,7 +181,6 @@ def test_what_is_left_out_takes_no_place() -> None:
     ("example", "words"),
     [
         (Example("text/plain", b"Eve", {"label": "PER"}, "Feedback 7"), "Feedback 7: A right ans"),
-        (said("Eve ate.", Eve="ORG"), "'ORG' is not known; known are: LOC, PER"),
         (said("Eve ate.", Ev="PER"), "mark 'Eve', from 0 to 3"),
         (Example("text/plain", b" ", {"spans": []}), "The text is empty"),
         (Example("image/png", b"x", {"spans": []}), "image/png, not text/plain"),

@@ -258,11 +258,11 @@ def test_its_own_answers_can_be_approved_and_corrected(trained: Trained) -> None
 
 
 def test_feedback_that_cannot_be_learned_from_is_refused(tmp_path: Path) -> None:
-    spans = {"spans": [{"start": 0, "end": 3, "label": "PET"}]}
+    spans = {"spans": [{"start": 0, "end": 2, "label": "PER"}]}
     wrong = Example("text/plain", b"Rex barked.", spans, "Feedback 7")
     told: list[int] = []
     job = TrainingJob(SAMPLE, tmp_path, 1, defaults(), print, [wrong], told.append)
-    with pytest.raises(InvalidData, match="Feedback 7: The label 'PET' is not known"):
+    with pytest.raises(InvalidData, match="Feedback 7: The span 'Re', from 0 to 2"):
         load_trainer("ner", FOLDERS).train(job)
     assert (told, list(tmp_path.iterdir())) == ([], [])
 

@@ -71,6 +71,17 @@ def test_it_takes_the_place_of_what_the_data_set_says() -> None:
     assert {sample.label for sample in parts.train if sample.text == "bad film"} == {"+"}
 
 
+def test_examples_with_labels_that_the_data_set_does_not_have_are_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gone = [said("bad film", "?"), said("new", "so-so"), said("newer", "?")]
+    assert join(PARTS, gone) == (PARTS, 0)
+    assert "3 examples of feedback are left out" in caplog.text
+    assert "'?', 'so-so'" in caplog.text
+    parts, joined = join(PARTS, [*gone, said("newest", "+")])
+    assert (parts.train, joined) == ([*PARTS.train, Sample("newest", "+")], 1)
+
+
 def test_a_label_whose_texts_are_all_put_right_is_missed() -> None:
     with pytest.raises(InvalidData, match=r"all training texts with -\. Add some"):
         join(PARTS, [said("bad film", "+")])
@@ -79,8 +90,7 @@ def test_a_label_whose_texts_are_all_put_right_is_missed() -> None:
 @pytest.mark.parametrize(
     ("example", "words"),
     [
-        (said("x", "?", where="Feedback 7"), r"Feedback 7: The label '\?' is not known; .* \+, -"),
-        (said("x", None), "nothing else"),
+        (said("x", None, where="Feedback 7"), "Feedback 7: A right answer .* nothing else"),
         (Example("text/plain", b"x", {"spans": []}), "nothing else"),
         (said("  \n", "+"), "The text is empty"),
         (Example("text/plain", b"\xff", {"label": "+"}), "not valid UTF-8"),

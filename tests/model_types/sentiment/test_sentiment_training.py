@@ -217,10 +217,10 @@ def test_nothing_is_left_where_the_data_is_missing(defaults: Any, tmp_path: Path
 def test_feedback_that_cannot_be_learned_from_is_refused(
     defaults: Any, sample: Path, tmp_path: Path
 ) -> None:
-    wrong = Example("text/plain", b"new", {"label": "anger"}, "Feedback 7")
+    wrong = Example("text/plain", b"new", {"spans": []}, "Feedback 7")
     told: list[int] = []
     job = _small_job(defaults, sample, tmp_path / "out")
-    with pytest.raises(InvalidData, match="Feedback 7: The label 'anger' is not known"):
+    with pytest.raises(InvalidData, match="Feedback 7: A right answer is"):
         train(replace(job, feedback=[wrong], joined=told.append))
     assert (told, list(job.output.iterdir())) == ([], [])
 
