@@ -153,6 +153,17 @@ class ModelRecord(_Frozen):
     """The sha256 of its manifest.json."""
     history: tuple[Event, ...] = ()
 
+    def stored(self) -> str:
+        """The JSON that a registry keeps, which `ModelRecord.model_validate_json` reads.
+
+        What is None in the request and the launch is left out: a training image that is older than
+        this consumer refuses a field that it does not know, also one that says nothing.
+        """
+        parts = {"request": self.request, "launch": self.launch}
+        return self.model_dump_json(
+            exclude={name: _unsaid(part) for name, part in parts.items() if part is not None}
+        )
+
     def _moved(self, now: datetime, status: Status, text: str, **changes: object) -> ModelRecord:
         """The next version of this record. Raises `Stale` if the move is not in the table."""
         if status is not self.status and status not in _NEXT[self.status]:
@@ -180,6 +191,12 @@ class ModelRecord(_Frozen):
                 f"Attempt {attempt} of {self.model_id} is over;"
                 f" it is {self.status} at attempt {self.attempt}."
             )
+
+
+def _unsaid(part: BaseModel) -> set[str]:
+    """The fields that are None where nobody gives them."""
+    fields = type(part).model_fields
+    return {name for name in fields if fields[name].default is None and getattr(part, name) is None}
 
 
 def artifact_prefix(model_id: str, attempt: int) -> str:

@@ -315,7 +315,7 @@ def _item(record: ModelRecord) -> dict[str, Any]:
         "version": record.version,
         "created_at": f"{_moment(record.created_at)}#{record.model_id}",
         "not_before": _moment(record.not_before or datetime.fromtimestamp(0, UTC)),
-        "record": record.model_dump_json(),
+        "record": record.stored(),
     }
     if not record.status.is_terminal:
         attributes["state"] = _SLOT if record.holds_slot else _PENDING

@@ -166,5 +166,5 @@ def _columns(record: ModelRecord) -> dict[str, object]:
         "priority": record.priority,
         "not_before": record.not_before.timestamp() if record.not_before else 0.0,
         "created_at": record.created_at.timestamp(),
-        "record": record.model_dump_json(),
+        "record": record.stored(),
     }
