@@ -32,7 +32,15 @@ resource "aws_ecr_lifecycle_policy" "this" {
         action       = { type = "expire" }
       },
       {
+        # What a rule picks, no later one expires: without this thirty pushes, as retrain_on_push
+        # listens to, would take away the image that all other trainings run.
         rulePriority = 2
+        description  = "The image that image_tag names stays"
+        selection    = { tagStatus = "tagged", tagPatternList = [var.image_tag], countType = "imageCountMoreThan", countNumber = 1 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 3
         description  = "Of all others the newest thirty stay"
         selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
         action       = { type = "expire" }

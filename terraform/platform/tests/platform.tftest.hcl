@@ -30,6 +30,32 @@ run "every_model_type_has_a_task_definition_and_a_repository" {
   }
 }
 
+run "the_image_that_image_tag_names_never_expires" {
+  command = plan
+
+  variables {
+    image_tag = "1.2.3"
+  }
+
+  # No rule expires what an earlier one has picked, and `any` has to come last.
+  assert {
+    condition = alltrue([
+      for policy in aws_ecr_lifecycle_policy.this : [
+        for rule in jsondecode(policy.policy).rules : [rule.selection.tagStatus, try(rule.selection.tagPatternList, null), rule.selection.countType] if rule.selection.tagStatus != "untagged"
+        ] == [
+        ["tagged", ["1.2.3"], "imageCountMoreThan"],
+        ["any", null, "imageCountMoreThan"],
+      ]
+    ])
+    error_message = "The rule of image_tag should come before that of all images."
+  }
+
+  assert {
+    condition     = alltrue([for policy in aws_ecr_lifecycle_policy.this : [for rule in jsondecode(policy.policy).rules : rule.rulePriority] == [1, 2, 3]])
+    error_message = "The rules should be applied in the order in which they stand."
+  }
+}
+
 run "the_consumer_learns_the_model_types_with_the_platforms_defaults" {
   command = plan
 
