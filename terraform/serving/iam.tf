@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "assumed_by_tasks" {
   }
 }
 
-# A server reads its own artifact, keeps feedback, and does nothing else.
+# A server reads its own artifact, keeps the feedback on its name, and does nothing else.
 resource "aws_iam_role" "serving" {
   name               = "${local.name}-serving"
   assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
@@ -32,6 +32,17 @@ data "aws_iam_policy_document" "serving" {
     sid       = "KeepFeedback" # and give it out
     actions   = ["dynamodb:PutItem", "dynamodb:Query"]
     resources = ["arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.platform.feedback_table}"]
+
+    # Of models of this name: their servers share what people say.
+    dynamic "condition" {
+      for_each = local.model_name == null ? [] : [local.model_name]
+
+      content {
+        test     = "ForAllValues:StringEquals"
+        variable = "dynamodb:LeadingKeys"
+        values   = [condition.value]
+      }
+    }
   }
 }
 

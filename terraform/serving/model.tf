@@ -7,6 +7,9 @@ locals {
   # characters that a load balancer's may have.
   name = "${var.platform}-${substr(sha256(local.model), 0, 8)}"
 
+  # A modelId is name, hyphen, UUID. Who serves an artifact by a key without one has none.
+  model_name = try(regex("^(?:models/)?([^/]+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/|$)", local.model)[0], null)
+
   record = one([for found in data.aws_dynamodb_table_item.record : jsondecode(jsondecode(found.item).record.S)])
 
   artifact = var.model_key != null ? var.model_key : local.record.artifact

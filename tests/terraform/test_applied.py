@@ -25,6 +25,7 @@ from trainshed.aws.queue import SqsQueue
 from trainshed.aws.registry import DynamoRegistry
 from trainshed.engine import open_engine
 from trainshed.errors import TrainshedError
+from trainshed.feedback import name_of
 from trainshed.record import Launch
 from trainshed.settings import Settings
 
@@ -35,6 +36,7 @@ from .terraform import ROOT, Stack, TerraformError
 pytestmark = pytest.mark.aws
 
 DIGEST = "0123456789abcdef" * 4
+MODEL_ID = "my-model-6f1c2a9e-1d2b-4c3d-8e4f-5a6b7c8d9e0f"
 
 
 def environment_of(platform: Platform) -> dict[str, str]:
@@ -366,10 +368,10 @@ def test_drain_stops_the_trainings_and_their_launches(platform: Platform) -> Non
 def served(platform: Platform) -> Iterator[tuple[Stack, dict[str, object]]]:
     """A serving stack of a Completed model."""
     put_record(
-        platform, "my-model-1", status="Completed", artifact="models/my-model-1/2", digest=DIGEST
+        platform, MODEL_ID, status="Completed", artifact="models/my-model-1/2", digest=DIGEST
     )
     stack = platform.workspace.stack("serving", "my-model-1")
-    variables: dict[str, object] = {"model_id": "my-model-1"}
+    variables: dict[str, object] = {"model_id": MODEL_ID}
     stack.apply(variables)
     yield stack, variables
     stack.destroy(variables)
@@ -409,6 +411,15 @@ def test_a_completed_model_is_served(
     store = DynamoFeedback(dynamodb, environment["TRAINSHED_FEEDBACK_TABLE"])
     assert store.put([feedback_of()]) == [True]
     assert list(store.of("my-model")) == [feedback_of()]
+    [keeping] = [
+        statement
+        for statement in statements(platform, definition["taskRoleArn"].rsplit("/", 1)[-1])
+        if "dynamodb:PutItem" in as_list(statement["Action"])
+    ]
+    # moto's check takes no notice of conditions.
+    assert keeping["Condition"] == {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": name_of(MODEL_ID)}
+    }
     feedback = {"name": {"S": "my-model"}, "feedback_id": {"S": feedback_of().feedback_id}}
     registry = environment_of(platform)["TRAINSHED_TABLE"]
     table = environment["TRAINSHED_FEEDBACK_TABLE"]

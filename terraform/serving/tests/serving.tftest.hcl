@@ -111,6 +111,52 @@ run "an_item_that_is_no_record_is_refused" {
   expect_failures = [data.aws_dynamodb_table_item.record]
 }
 
+run "a_server_keeps_the_feedback_on_its_name_alone" {
+  command = plan
+
+  variables {
+    model_id = "my-model-6f1c2a9e-1d2b-4c3d-8e4f-5a6b7c8d9e0f"
+  }
+
+  assert {
+    condition = [
+      for statement in data.aws_iam_policy_document.serving.statement :
+      [for condition in statement.condition : [condition.test, condition.variable, condition.values]] if statement.sid == "KeepFeedback"
+    ] == [[["ForAllValues:StringEquals", "dynamodb:LeadingKeys", tolist(["my-model"])]]]
+    error_message = "Feedback on other names should be nothing to it."
+  }
+}
+
+run "the_name_is_in_the_key_of_an_artifact_too" {
+  command = plan
+
+  variables {
+    model_id        = null
+    model_key       = "models/my-model-6f1c2a9e-1d2b-4c3d-8e4f-5a6b7c8d9e0f/2"
+    artifact_digest = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  assert {
+    condition     = local.model_name == "my-model"
+    error_message = "The key has a modelId in it."
+  }
+}
+
+run "a_key_without_a_model_id_names_no_model" {
+  command = plan
+
+  variables {
+    model_id        = null
+    model_key       = "models/other/1"
+    artifact_digest = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  assert {
+    condition     = alltrue([for statement in data.aws_iam_policy_document.serving.statement : length(statement.condition) == 0])
+    error_message = "Its server could not keep feedback."
+  }
+}
+
 run "an_artifact_is_served_by_its_key_and_digest" {
   command = plan
 
