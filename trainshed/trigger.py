@@ -19,7 +19,11 @@ class _Frozen(BaseModel):
 
 
 class Push(_Frozen):
-    """A new training image; the training runs exactly this one."""
+    """A new training image; the training runs exactly this one.
+
+    Nobody compares the repository with that of the model type: it says where the image was pushed,
+    and the image is pulled from the model type's own, by its digest.
+    """
 
     kind: Literal["push"]
     repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,255}$")]
@@ -45,5 +49,7 @@ Trigger = Annotated[Push | NewObject, Field(discriminator="kind")]
 
 
 def request_id_of(trigger: Push | NewObject, name: str) -> str:
-    """A UUID, the same whenever this event asks for a model of this name."""
+    """A UUID, the same whenever this event asks for a model of this name, whatever else is in the
+    request: of two that one event queues under one name only the first is trained. Where Terraform
+    lists the requests, it refuses two of one name at plan."""
     return str(uuid.uuid5(_NAMESPACE, f"{trigger}\n{name}"))

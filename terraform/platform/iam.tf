@@ -106,8 +106,10 @@ data "aws_iam_policy_document" "consumer" {
   }
 
   # A pushed image needs a task definition with it in it; trainshed/aws/pushed_image.py makes it.
-  # Neither action knows resources: what else is registered could be run by nobody, and would get no
-  # role but the two below.
+  # Neither action knows resources. What is registered has to have the platform's tag, which may be
+  # given to the families of pushed images alone (ECS checks that by its setting
+  # tagResourceAuthorization, which is on unless an account has switched it off); and it gets no role
+  # but the two of a training, as only these may be handed on.
   dynamic "statement" {
     for_each = local.runs_pushed_images ? [1] : []
 

@@ -24,11 +24,26 @@ locals {
         ]
       ]),
       [
+        for twice in local.retrain_twice : "${twice.name} is asked for by ${jsonencode(twice.wider)} too, and a new object asks for a name once"
+        if twice.rule == rule
+      ],
+      [
         for given in local.retrain_values : "request ${given.number + 1}: ${given.name} cannot be ${given.json}"
         if given.rule == rule && !given.fits
       ],
     )
   }
+
+  # Names that a key of data shares with a key above it. An object there would queue two requests
+  # with one modelId, which is made of the object and the name: whichever came first would be trained.
+  retrain_twice = flatten([
+    for wider, above in var.retrain_on_data : [
+      for key, requests in var.retrain_on_data : [
+        for name in [for request in requests : try(tostring(request.name), "")] : { rule = "data-${substr(sha256(key), 0, 8)}", name = jsonencode(name), wider = wider }
+        if contains([for request in above : try(tostring(request.name), "")], name)
+      ] if key != wider && startswith(key, wider)
+    ] if endswith(wider, "/")
+  ])
 
   # Each hyperparameter that is given, and whether its model type has it and takes the value.
   retrain_values = [

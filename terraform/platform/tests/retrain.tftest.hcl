@@ -196,6 +196,37 @@ run "two_requests_of_one_name_are_refused" {
   expect_failures = [aws_cloudwatch_event_rule.retrain]
 }
 
+run "a_name_that_an_object_would_ask_for_twice_is_refused" {
+  command = plan
+
+  variables {
+    retrain_on_data = {
+      "reviews/"          = [{ name = "mood", model_type = "plain" }]
+      "reviews/train.csv" = [{ name = "mood", model_type = "plain", epochs = 50 }]
+    }
+  }
+
+  expect_failures = [aws_cloudwatch_event_rule.retrain]
+}
+
+run "one_name_for_keys_that_share_no_object" {
+  command = plan
+
+  variables {
+    retrain_on_data = {
+      "reviews/"        = [{ name = "mood", model_type = "plain" }]
+      "reviews.csv"     = [{ name = "mood", model_type = "plain" }]
+      "more/reviews/"   = [{ name = "mood", model_type = "plain" }]
+      "reviews/new.csv" = [{ name = "new", model_type = "plain" }]
+    }
+  }
+
+  assert {
+    condition     = length(local.retrain_twice) == 0 && length(aws_cloudwatch_event_rule.retrain) == 4
+    error_message = "No object lies below two of these keys that have one name."
+  }
+}
+
 run "an_unknown_field_is_refused" {
   command = plan
 
