@@ -53,19 +53,26 @@ def decode(lines: Iterable[str]) -> Iterator[Feedback]:
 
     Raises `InvalidFeedback`, which names the line.
     """
-    # the module's own limit is short of what may be kept, as is that: numbers may be longer here;
-    # it is never lowered
-    csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_BYTES))
     reader = csv.reader(lines, strict=True)
     try:
-        columns = next(reader, [])
+        columns = _next_row(reader) or []
         if sorted(columns) != sorted(_FIELDS):
             raise InvalidFeedback(f"The first line must name the columns {', '.join(_FIELDS)}.")
-        for row in reader:
+        while (row := _next_row(reader)) is not None:
             if row:  # not an empty line
                 yield _feedback(columns, row)
     except (csv.Error, ValueError, InvalidFeedback) as error:
         raise InvalidFeedback(f"Line {reader.line_num}: {error}") from None
+
+
+def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
+    # The module's own limit is short of what may be kept, and so would that be, as numbers may be
+    # longer here. It holds for all who read CSV in this process, and so only for this row.
+    before = csv.field_size_limit(2 * MAX_BYTES)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 def _feedback(columns: list[str], row: list[str]) -> Feedback:
