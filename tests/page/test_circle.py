@@ -104,8 +104,8 @@ def ask(page: Page, question: Question) -> None:
     if isinstance(question, str):
         answer_to(page, question)
         return
+    page.locator("#drop").wait_for()  # a file can be put in before the page listens
     chooser = page.locator("#file")
-    chooser.wait_for(state="attached")
     chooser.set_input_files(FilePayload(name="view.png", mimeType="image/png", buffer=question))
     page.locator("#answer").wait_for()
 

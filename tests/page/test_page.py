@@ -353,6 +353,7 @@ def picture(width: int, height: int, kind: str = "PNG", noise: bool = False) -> 
 
 
 def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
+    expect(page.locator("#drop")).to_be_visible()  # a file can be put in before the page listens
     chooser = page.locator("#file")
     chooser.set_input_files(FilePayload(name=name, mimeType=media_type, buffer=content))
 
