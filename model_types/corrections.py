@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from model_types import InvalidInput, Json
+from model_types import Example, InvalidData, InvalidInput, Json
+
+_Read = TypeVar("_Read")
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +67,24 @@ def spans_of(expected: Json, text: str, labels: Collection[str] | None) -> list[
     return spans
 
 
-def warn_of(unknown: Sequence[str]) -> None:
-    """Say in the log which examples a training leaves out; `unknown` is for each the label that the
-    data set does not have. What was once said stays said, also of a label that is gone since, and
-    must not keep a model from being trained."""
+def read_known(feedback: Iterable[Example], read: Callable[[Example], _Read]) -> Iterator[_Read]:
+    """Yield what `read` makes of each example; its `InvalidInput` becomes `InvalidData` that
+    names the example.
+
+    Those with a label that the data set does not have, for which `read` raises `UnknownLabel`, are
+    left out, and at the end the log says so: what was once said stays said, also of a label that is
+    gone since, and must not keep a model from being trained.
+    """
+    unknown = []
+    for example in feedback:
+        try:
+            made = read(example)
+        except UnknownLabel as error:
+            unknown.append(error.label)
+        except InvalidInput as error:
+            raise InvalidData(f"{example.where}: {error}") from None
+        else:
+            yield made
     if unknown:
         logger.warning(
             "%d examples of feedback are left out: the data set does not have their labels, %s",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from trainshed.errors import InvalidFeedback
+from trainshed.record import MODEL_ID
 from trainshed.request import NAME_PATTERN
 
 FEEDBACK_ID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -85,6 +85,6 @@ def written(media_type: str, body: bytes) -> str:
 
 def name_of(model_id: str) -> str:
     """The name in a modelId, which is name, hyphen, UUID. Raises `ValueError`."""
-    if not (match := re.fullmatch(r"(.+)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", model_id)):
+    if not (found := MODEL_ID.fullmatch(model_id)):
         raise ValueError(f"{model_id!r} is no modelId")
-    return match[1]
+    return found["name"]

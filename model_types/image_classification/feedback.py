@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from model_types import Example, InvalidData, InvalidInput
-from model_types.corrections import UnknownLabel, label_of, warn_of
+from model_types import Example, InvalidData
+from model_types.corrections import label_of, read_known
 
 from .dataset import Parts, Sample, read_picture
 
@@ -24,16 +24,9 @@ def join(parts: Parts, feedback: Sequence[Example], size: int) -> tuple[Parts, i
     held_out = {sample.digest for part in (parts.dev, parts.test) for sample in part}
     labels = parts.labels
     joining = {}
-    unknown = []
-    for example in feedback:
-        try:
-            sample = _sample(example, labels, size)
-        except UnknownLabel as error:
-            unknown.append(error.label)
-            continue
+    for sample in read_known(feedback, lambda example: _sample(example, labels, size)):
         if sample.digest not in held_out:
             joining[sample.digest] = sample
-    warn_of(unknown)
     kept = [sample for sample in parts.train if sample.digest not in joining]
     joined = replace(parts, train=[*kept, *joining.values()])
     if lost := set(parts.labels) - set(joined.labels):
@@ -45,10 +38,5 @@ def join(parts: Parts, feedback: Sequence[Example], size: int) -> tuple[Parts, i
 
 
 def _sample(example: Example, labels: Sequence[str], size: int) -> Sample:
-    try:
-        label = label_of(example.expected, labels)
-    except UnknownLabel:
-        raise
-    except InvalidInput as error:
-        raise InvalidData(f"{example.where}: {error}") from None
+    label = label_of(example.expected, labels)
     return Sample(read_picture(example.body, example.where, size), label)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from model_types import Example, InvalidData, InvalidInput, Json
-from model_types.corrections import TextSpan, UnknownLabel, shown, spans_of, warn_of
+from model_types import Example, InvalidInput, Json
+from model_types.corrections import TextSpan, read_known, shown, spans_of
 from model_types.ner.conll import DataSet, Sentence
 from model_types.ner.text import Token, sentences
 from model_types.text_input import decode_text
@@ -30,39 +30,26 @@ def join(data: DataSet, feedback: Sequence[Example]) -> tuple[DataSet, int]:
     known = sorted(held_out | trained)
     joining: dict[str, tuple[int, Sentence]] = {}
     replaced: set[str] = set()
-    unknown = []
-    for number, example in enumerate(feedback):
-        try:
-            read = marked_example(example, labels)
-        except UnknownLabel as error:
-            unknown.append(error.label)
-            continue
-        except InvalidInput as error:
-            raise InvalidData(str(error)) from None
+    examples = read_known(feedback, lambda example: marked_example(example, labels))
+    for number, read in enumerate(examples):
         runs = list(_runs(read, known))
         left_out = {index for run, key in runs if key in held_out for index in run}
         for index, sentence in enumerate(read):
             if index not in left_out:
                 joining[_key(sentence)] = number, sentence
         replaced |= {key for run, key in runs if key in trained and not left_out.issuperset(run)}
-    warn_of(unknown)
     kept = [sentence for sentence in data.train if _key(sentence) not in replaced]
     joined = replace(data, train=[*kept, *(sentence for _, sentence in joining.values())])
     return joined, len({number for number, _ in joining.values()})
 
 
 def marked_example(example: Example, labels: Collection[str] | None) -> list[Sentence]:
-    """`marked_sentences` of an example, which the message names. Raises `InvalidInput`, and for a
-    label that is none of `labels` `UnknownLabel`."""
+    """`marked_sentences` of an example. Raises `InvalidInput`, and for a label that is none of
+    `labels` `UnknownLabel`."""
     if example.media_type != "text/plain":
-        raise InvalidInput(f"{example.where}: its input is {example.media_type}, not text/plain.")
-    try:
-        [text] = decode_text(example.body, example.media_type).items
-        return list(marked_sentences(text, example.expected, labels))
-    except UnknownLabel:
-        raise
-    except InvalidInput as error:
-        raise InvalidInput(f"{example.where}: {error}") from None
+        raise InvalidInput(f"its input is {example.media_type}, not text/plain.")
+    [text] = decode_text(example.body, example.media_type).items
+    return list(marked_sentences(text, example.expected, labels))
 
 
 def _keys(sentence: Sentence) -> Iterator[str]:

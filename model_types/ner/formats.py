@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from model_types import Example, InvalidInput
 from model_types.corrections import shown
@@ -12,17 +12,23 @@ from model_types.ner.feedback import marked_example
 
 def conll(example: Example) -> str:
     """Each sentence with an empty line behind it: a token per line, a tab, its tag in BIO, as
-    conll.py reads it. Raises `InvalidInput`."""
-    lines = []
+    conll.py reads it. Raises `InvalidInput`, which names the example."""
+    try:
+        return "".join(f"{line}\n" for line in _lines(example))
+    except InvalidInput as error:
+        raise InvalidInput(f"{example.where}: {error}") from None
+
+
+def _lines(example: Example) -> Iterator[str]:
     for sentence in marked_example(example, labels=None):
         tags = ["O"] * len(sentence.words)
         for first, end, label in sentence.entities:
             if not re.fullmatch(r"\S+", label):
-                raise InvalidInput(f"{example.where}: {shown(label)} can be no tag.")
+                raise InvalidInput(f"{shown(label)} can be no tag.")
             tags[first:end] = [f"B-{label}", *[f"I-{label}"] * (end - first - 1)]
-        lines += [f"{word}\t{tag}" for word, tag in zip(sentence.words, tags, strict=True)]
-        lines.append("")
-    return "".join(f"{line}\n" for line in lines)
+        for word, tag in zip(sentence.words, tags, strict=True):
+            yield f"{word}\t{tag}"
+        yield ""
 
 
 FORMATS: Mapping[str, Callable[[Example], str]] = {"conll": conll}

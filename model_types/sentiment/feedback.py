@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from model_types import Example, InvalidData, InvalidInput
-from model_types.corrections import UnknownLabel, label_of, warn_of
+from model_types.corrections import label_of, read_known
 from model_types.text_input import decode_text
 
 from .dataset import Parts, Sample
@@ -24,16 +24,9 @@ def join(parts: Parts, feedback: Sequence[Example]) -> tuple[Parts, int]:
     held_out = {_key(sample.text) for part in (parts.dev, parts.test) for sample in part}
     labels = parts.labels
     joining = {}
-    unknown = []
-    for example in feedback:
-        try:
-            sample = _sample(example, labels)
-        except UnknownLabel as error:
-            unknown.append(error.label)
-            continue
+    for sample in read_known(feedback, lambda example: _sample(example, labels)):
         if (key := _key(sample.text)) not in held_out:
             joining[key] = sample
-    warn_of(unknown)
     kept = [sample for sample in parts.train if _key(sample.text) not in joining]
     joined = replace(parts, train=[*kept, *joining.values()])
     if lost := set(parts.labels) - set(joined.labels):
@@ -46,14 +39,9 @@ def join(parts: Parts, feedback: Sequence[Example]) -> tuple[Parts, int]:
 
 def _sample(example: Example, labels: Sequence[str]) -> Sample:
     if example.media_type != "text/plain":
-        raise InvalidData(f"{example.where}: its input is {example.media_type}, not text/plain.")
-    try:
-        [text] = decode_text(example.body, example.media_type).items
-        return Sample(text, label_of(example.expected, labels))
-    except UnknownLabel:
-        raise
-    except InvalidInput as error:
-        raise InvalidData(f"{example.where}: {error}") from None
+        raise InvalidInput(f"its input is {example.media_type}, not text/plain.")
+    [text] = decode_text(example.body, example.media_type).items
+    return Sample(text, label_of(example.expected, labels))
 
 
 def _key(text: str) -> Sequence[str]:

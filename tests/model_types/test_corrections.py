@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from model_types import InvalidInput
-from model_types.corrections import TextSpan, UnknownLabel, label_of, spans_of, warn_of
+from model_types import Example, InvalidInput
+from model_types.corrections import TextSpan, UnknownLabel, label_of, read_known, spans_of
 
 LABELS = ["LOC", "PER"]
 TEXT = "Anna 👍 in Rome"
@@ -59,14 +60,18 @@ def test_an_unknown_label_is_told_from_what_is_no_answer() -> None:
 
 
 def test_what_is_left_out_is_told_in_few_words(caplog: pytest.LogCaptureFixture) -> None:
-    warn_of([])
+    def leave_out(names: Iterable[str]) -> None:
+        examples = [Example("text/plain", b"", {"label": name}) for name in names]
+        assert list(read_known(examples, lambda each: label_of(each.expected, LABELS))) == []
+
+    leave_out([])
     assert caplog.records == []
-    warn_of(["wolf", "cow", "wolf"])
+    leave_out(["wolf", "cow", "wolf"])
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("3 examples of feedback are left out")
     assert record.getMessage().endswith("their labels, 'cow', 'wolf'")
-    warn_of([f"{number}{'x' * 10_000}" for number in range(1000)])
+    leave_out([f"{number}{'x' * 10_000}" for number in range(1000)])
     assert "and 980 more" in caplog.messages[-1]
     assert len(caplog.messages[-1]) < 2000
 
