@@ -1,0 +1,1 @@
+"""Trainshed side by side with what a user would pick instead; each figure a ratio from one run."""
