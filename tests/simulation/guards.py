@@ -420,7 +420,9 @@ def run_without(guard: Guard, server: Any) -> tuple[bool, str]:
         if child == 0:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            os._exit(_test(guard, server))
+            code = _test(guard, server)
+            sys.stdout.flush()
+            os._exit(code)
         _, status = os.waitpid(child, 0)
         output.seek(0)
         printed = output.read()

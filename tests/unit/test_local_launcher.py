@@ -290,11 +290,14 @@ def test_a_training_that_the_kernel_killed_for_memory(
     task = launch.token
     folder = tmp_path / "tasks" / task
     folder.mkdir(parents=True)
-    program = f"import os, sys, pathlib; pathlib.Path({str(counting)!r}).write_text({counts!r})"
+    program = (
+        f"import os, signal, sys, pathlib; pathlib.Path({str(counting)!r}).write_text({counts!r})"
+    )
+    if is_stopped:  # by the program, when the SIGTERM that follows does not end it any more
+        program += "; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+        program += f"; pathlib.Path({str(folder / 'stop')!r}).write_text('cancelled')"
     command = [sys.executable, "-c", f"{program}; {ending}"]
     (folder / "launch.json").write_text(json.dumps({"command": command, "environment": {}}))
-    if is_stopped:
-        (folder / "stop").write_text("cancelled")
     with (folder / "lock").open("w") as lock:
         outcome = supervisor._run(folder, 60.0, lock.fileno())
     (folder / "started").touch()
