@@ -15,7 +15,7 @@ from benchmarks.training.experiment import Experiment
 _ROOT = Path(__file__).parents[2]
 _GOAL = Goal(26, at_least=True)
 _MINUTES = Goal(5, at_least=False)
-_QUICK_EPOCHS = 2
+_QUICK_EPOCHS = 1
 
 _TEXT = f"""**A tagger that begins with nothing** (`embeddings=scratch`: words, shapes and
 characters under a BiLSTM-CRF, no download) learns WNUT17's train part with all defaults and seed 1,

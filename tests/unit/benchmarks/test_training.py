@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.report import Goal, Row, Spread, Table
 from benchmarks.setting import Setting
 from benchmarks.shed import Shed
 from benchmarks.training import agreement, crf, part
 from benchmarks.training.agreement import Agreement
 from benchmarks.training.data_sets import tweeteval_emotion, wnut17
+from benchmarks.training.experiment import Experiment
 from model_types.ner.conll import Sentence, entities_of
 
 WORDS = ["Anna", "Lee", "sees", "@bob", "in", "Ely"]
@@ -23,6 +25,30 @@ def test_without_data_all_is_left_out_and_nothing_trained(tmp_path: Path) -> Non
     assert not found.rows
     assert len(found.skipped) >= 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_run_is_held_against_no_goals(
+    quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Row("F1", Spread.of([3.0]), "", Goal(26, at_least=True))
+    table = Table("All", ("",), [("3",)])
+    experiments = [
+        lambda setting: Experiment("One.", [row], [table]),
+        lambda setting: Experiment("Other.", skipped=["GPU"]),
+    ]
+    monkeypatch.setattr(part, "_EXPERIMENTS", experiments)
+    found = part.run(Setting(quick, tmp_path, None, None, Shed(tmp_path / "home")))
+    assert [one.goal for one in found.rows] == [None if quick else row.goal]
+    assert found.tables == [table]
+    assert found.skipped == ["GPU"]
+    assert found.text.endswith("One.\n\nOther.")
+
+
+def test_agreement_is_of_models_that_were_trained(tmp_path: Path) -> None:
+    found = agreement.run(Setting(False, tmp_path, tmp_path, None, Shed(tmp_path / "home")))
+    assert not found.rows
+    assert len(found.skipped) == 3
 
 
 def test_what_is_reported_on_is_the_test_part(tmp_path: Path) -> None:
