@@ -91,6 +91,10 @@ class Shed:
         """The model of that name: one that another part has trained, else one of the sample."""
         return self._trained.get(name) or self.train(name, model_type)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a part has trained a model of that name."""
+        return name in self._trained
+
     def _read(self, record: Mapping[str, Any]) -> Trained:
         began, ended = (datetime.fromisoformat(record[at]) for at in ("launched_at", "ended_at"))
         return Trained(
