@@ -72,8 +72,7 @@ class Contender:
 
     def server(self, setting: Setting, place: Place) -> Server:
         port = free_port()
-        name = f"{self.name}-{place.model_type}-{place.workers}".replace(" ", "-").replace("/", "-")
-        folder = setting.work / "servers" / name
+        folder = setting.work / "servers" / str(port)
         folder.mkdir(parents=True, exist_ok=True)
         return Server(
             self.command(setting, place, port),
@@ -154,51 +153,78 @@ def _python(setting: Setting) -> str:
 
 
 TRAINSHED = Contender(
-    "Trainshed", _trainshed, "`trainshed serve`, nothing set", path="", needs_peers=False
+    "Trainshed", _trainshed, "`trainshed serve`, nothing set.", path="", needs_peers=False
 )
 SERVING_PROCESS = replace(TRAINSHED, name="serving process", command=_serving_process)
 """Without the command line that looks the model up: as a container runs it."""
-FASTAPI = Contender("FastAPI", _uvicorn, "")
-LITSERVE = Contender("LitServe", _own_module("litserve_api"), "", TEXT_IN_JSON)
+FASTAPI = Contender(
+    "FastAPI",
+    _uvicorn,
+    "a `def` endpoint, which runs on its thread pool, under `uvicorn --workers` with uvloop, "
+    "httptools and no access log. Its return type is declared, so that "
+    "[pydantic serialises](https://fastapi.tiangolo.com/advanced/response-directly/), in Rust.",
+)
+LITSERVE = Contender(
+    "LitServe",
+    _own_module("litserve_api"),
+    "one text at a time; `workers_per_device` is the number of workers, and as many API servers "
+    "stand before them, its default: one for both was slower. `fast_queue` is off: "
+    "[the release ignores it](https://github.com/Lightning-AI/LitServe/issues/751).",
+    TEXT_IN_JSON,
+)
 LITSERVE_BATCHING = Contender(
     "LitServe, batching",
     _own_module("litserve_api"),
-    "",
+    "as before, with `max_batch_size` 16 and `batch_timeout` 5 ms "
+    "([batching](https://lightning.ai/docs/litserve/features/batching)): two workers fill such "
+    "batches from 32 connections without waiting.",
     TEXT_IN_JSON,
-    environment={told.BATCH: "8"},
+    environment={told.BATCH: "16"},
 )
-BENTOML = Contender("BentoML, batching", _bentoml, "", LIST_IN_JSON, environment={told.BATCH: "32"})
+BENTOML = Contender(
+    "BentoML, batching",
+    _bentoml,
+    "a batchable API "
+    "([adaptive batching](https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html)) "
+    "with `max_batch_size` 32, `workers` as given, and no access log. Sizes of 8, 32 and 100 did "
+    "about the same.",
+    LIST_IN_JSON,
+    environment={told.BATCH: "32"},
+)
 FIRST_GENERATION = Contender(
-    "first generation",
+    "the first generation",
     _own_module("first_generation"),
-    "",
+    "CherryPy in one process, however many workers others have; one request at a time goes "
+    "through Flair's tagger, after segtok has split it into sentences. Its words are cut "
+    "otherwise, so it must find entities, but not the same.",
     same_answers=False,
     slow=True,
 )
 FLAIR = Contender(
     "Flair behind falcon",
     _behind_falcon("flair_tagger"),
-    "",
+    "Flair's own network in Trainshed's server, which batches up to 8 texts, with one thread a "
+    "worker.",
     path="",
     environment={told.BATCH: "8"},
-    needs_peers=False,
     slow=True,
+    needs_peers=False,
 )
 KERAS_PREDICT = Contender(
-    "Keras model.predict behind falcon",
+    "Keras `model.predict` behind falcon",
     _behind_falcon("keras_model"),
-    "",
+    "Keras' own network in Trainshed's server, which batches up to 8 texts, with one thread a "
+    "worker.",
     path="",
     environment={told.BATCH: "8"},
-    needs_peers=False,
     slow=True,
+    needs_peers=False,
 )
-KERAS_CALLED = Contender(
-    "Keras model called behind falcon",
-    _behind_falcon("keras_model"),
-    "",
-    path="",
+KERAS_CALLED = replace(
+    KERAS_PREDICT,
+    name="Keras, the model called, behind falcon",
+    settings="the same, but the model is called, as a `tf.function`, which "
+    "[Keras advises](https://keras.io/api/models/model_training_apis/#predict-method) for so few "
+    "inputs.",
     environment={told.BATCH: "8", "BENCHMARK_KERAS_CALLED": "1"},
-    needs_peers=False,
-    slow=True,
 )

@@ -28,6 +28,7 @@ from benchmarks.setting import Setting
 
 _TAGGERS = (TRAINSHED, FASTAPI, LITSERVE, LITSERVE_BATCHING, BENTOML, FIRST_GENERATION, FLAIR)
 _CLASSIFIERS = (TRAINSHED, FASTAPI, LITSERVE_BATCHING, BENTOML, KERAS_PREDICT, KERAS_CALLED)
+_TITLES = {"ner": "NER", "sentiment": "Sentiment"}
 _STARTS = 5
 """Times that the serving process is started; once in a quick run."""
 
@@ -118,7 +119,7 @@ def _tagger_rows(taggers: Stage) -> Iterator[Row]:
 def _floor_rows(*stages: Stage) -> Iterator[Row]:
     for each in stages:
         yield from _row(
-            f"{each.place.model_type}, requests/s at 32 connections, 1 worker: against the floor",
+            f"{_TITLES[each.place.model_type]}, requests/s at 32 connections, 1 worker: against the floor",
             each.ratio(TRAINSHED.name, FLOOR, _speed),
             Goal(0.8, at_least=True),
             "the floor: the predictor in a loop, one text at a time, no HTTP",
