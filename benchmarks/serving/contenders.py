@@ -168,16 +168,16 @@ LITSERVE = Contender(
     "LitServe",
     _own_module("litserve_api"),
     "one text at a time; `workers_per_device` is the number of workers, and as many API servers "
-    "stand before them, its default: one for both was slower. `fast_queue` is off: "
-    "[the release ignores it](https://github.com/Lightning-AI/LitServe/issues/751).",
+    "stand before them, as is its default. `fast_queue` is off: "
+    "[this release ignores it](https://github.com/Lightning-AI/LitServe/issues/751).",
     TEXT_IN_JSON,
 )
 LITSERVE_BATCHING = Contender(
     "LitServe, batching",
     _own_module("litserve_api"),
     "as before, with `max_batch_size` 16 and `batch_timeout` 5 ms "
-    "([batching](https://lightning.ai/docs/litserve/features/batching)): two workers fill such "
-    "batches from 32 connections without waiting.",
+    "([batching](https://lightning.ai/docs/litserve/features/batching)): 32 connections can fill "
+    "one such batch for each of two workers.",
     TEXT_IN_JSON,
     environment={told.BATCH: "16"},
 )
@@ -186,8 +186,8 @@ BENTOML = Contender(
     _bentoml,
     "a batchable API "
     "([adaptive batching](https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html)) "
-    "with `max_batch_size` 32, `workers` as given, and no access log. Sizes of 8, 32 and 100 did "
-    "about the same.",
+    "with `max_batch_size` 32, the most that 32 connections can fill; `workers` as given, and no "
+    "access log.",
     LIST_IN_JSON,
     environment={told.BATCH: "32"},
 )

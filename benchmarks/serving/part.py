@@ -119,7 +119,8 @@ def _tagger_rows(taggers: Stage) -> Iterator[Row]:
 def _floor_rows(*stages: Stage) -> Iterator[Row]:
     for each in stages:
         yield from _row(
-            f"{_TITLES[each.place.model_type]}, requests/s at 32 connections, 1 worker: against the floor",
+            f"{_TITLES[each.place.model_type]}, requests/s at 32 connections, 1 worker: "
+            "against the floor",
             each.ratio(TRAINSHED.name, FLOOR, _speed),
             Goal(0.8, at_least=True),
             "the floor: the predictor in a loop, one text at a time, no HTTP",

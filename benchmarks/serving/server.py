@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +63,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, body: bytes) -> None:
-        """Start it, and wait until it answers `body`. Raises `ServerFailed`."""
+        """Start it, and wait until it answers `body`. Raises `ServerFailed`; then, too, it is to be
+        stopped."""
         began = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -82,32 +82,23 @@ class Server:
                     f"It ended with {self._process.returncode}: {self._last_words()}"
                 )
             if time.monotonic() - began > _PATIENCE:
-                self.stop()
                 raise ServerFailed(f"Not ready after {_PATIENCE:.0f} s: {self._last_words()}")
             time.sleep(0.005)
         self.startup = time.monotonic() - began
 
     def answers(self, bodies: Sequence[bytes]) -> list[Json]:
         """Its answer to each, asked by several clients at once. Raises `ServerFailed`."""
-        clients = threading.local()
+        found: list[Json] = [None] * len(bodies)
         until = time.monotonic() + _PATIENCE
-
-        def ask(body: bytes) -> Json:
-            if not hasattr(clients, "connection"):
-                clients.connection = http.client.HTTPConnection("127.0.0.1", self.port)
-            status, content = self._post(clients.connection, body)
-            while status == http.HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < until:
-                time.sleep(0.1)  # another worker was ready, this one is not
-                status, content = self._post(clients.connection, body)
-            if status != http.HTTPStatus.OK:
-                raise ServerFailed(f"{status}: {content[:200]!r}")
-            return json.loads(content)
-
+        shares = [bodies[first::_CLIENTS] for first in range(_CLIENTS)]
         try:
             with ThreadPoolExecutor(_CLIENTS) as pool:
-                return list(pool.map(ask, bodies))
+                asked = pool.map(lambda share: self._ask(share, until), shares)
+                for first, answers in enumerate(asked):
+                    found[first::_CLIENTS] = answers
         except (OSError, http.client.HTTPException) as error:
             raise ServerFailed(f"It broke off: {error!r}. {self._last_words()}") from None
+        return found
 
     @property
     def memory(self) -> Memory:
@@ -157,6 +148,21 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _ask(self, bodies: Sequence[bytes], until: float) -> list[Json]:
+        """One client's answers, one after the other."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        found = []
+        with contextlib.closing(connection):
+            for body in bodies:
+                status, content = self._post(connection, body)
+                while status == http.HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < until:
+                    time.sleep(0.1)  # another worker was ready, this one is not
+                    status, content = self._post(connection, body)
+                if status != http.HTTPStatus.OK:
+                    raise ServerFailed(f"{status}: {content[:200]!r}")
+                found.append(json.loads(content))
+        return found
+
     def _is_ready(self, body: bytes) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
@@ -188,7 +194,7 @@ class Server:
         return total
 
     def _last_words(self) -> str:
-        return self._log.read_text("utf-8", errors="replace").strip()[-600:]
+        return " ".join(self._log.read_text("utf-8", errors="replace").split())[-300:]
 
 
 def free_port() -> int:
