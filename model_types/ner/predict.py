@@ -111,9 +111,10 @@ class NerPredictor:
             tags, scores = best_tags(emissions)
         else:
             tags, scores = viterbi(emissions, lengths, self._crf)
-        for row, length in enumerate(lengths):
-            names = [self._tags[tag] for tag in tags[row, :length]]
-            yield spans(names, scores[row, :length].tolist())
+        # lists first: Python is slow to take numbers out of arrays one by one
+        for row, row_scores, piece in zip(tags.tolist(), scores.tolist(), batch, strict=True):
+            length = len(piece.tokens)
+            yield spans([self._tags[tag] for tag in row[:length]], row_scores[:length])
 
 
 def load(folder: Path) -> NerPredictor:
