@@ -45,23 +45,24 @@ def viterbi(emissions: Floats, lengths: Indices, crf: Crf) -> tuple[Indices, Flo
     The algorithm is Viterbi's (Forney, "The Viterbi algorithm", 1973). The confidence is Flair's:
     the largest softmax over the scores of the best paths that end in each tag.
     """
-    batch, steps, _ = emissions.shape
-    paths = np.empty_like(emissions)
-    came_from = np.zeros(emissions.shape, dtype=np.int64)
-    paths[:, 0] = emissions[:, 0] + crf.transitions[:, crf.start]
-    for step in range(1, steps):
-        scores = paths[:, step - 1, None, :] + crf.transitions
-        came_from[:, step] = scores.argmax(axis=2)
-        paths[:, step] = scores.max(axis=2) + emissions[:, step]
+    # Step by step: numpy adds and compares whole sentences' rows at once, (tags, sentences, tags)
+    steps = np.ascontiguousarray(emissions.transpose(1, 0, 2))
+    by_origin = np.ascontiguousarray(crf.transitions.T)[:, None, :]
+    paths = np.empty_like(steps)
+    np.add(steps[0], crf.transitions[:, crf.start], out=paths[0])
+    for step in range(1, len(steps)):
+        np.max(paths[step - 1].T[:, :, None] + by_origin, axis=0, out=paths[step])
+        paths[step] += steps[step]
 
-    rows = np.arange(batch)
-    tags = np.zeros((batch, steps), dtype=np.int64)
+    # Where each best path came from is asked on the way back, of the tags that it goes through.
     last = lengths - 1
-    tags[rows, last] = (paths[rows, last] + crf.transitions[crf.stop]).argmax(axis=1)
-    for step in range(steps - 1, 0, -1):
-        before = came_from[rows, step, tags[:, step]]
-        tags[:, step - 1] = np.where(step <= last, before, tags[:, step - 1])
-    return tags, _largest_softmax(paths)
+    final = (paths[last, np.arange(len(last))] + crf.transitions[crf.stop]).argmax(axis=1)
+    tags = np.empty(paths.shape[:2], dtype=np.int64)
+    tags[-1] = final
+    for step in range(len(steps) - 1, 0, -1):
+        before = (paths[step - 1] + crf.transitions[tags[step]]).argmax(axis=1)
+        tags[step - 1] = np.where(step <= last, before, final)
+    return tags.T, _largest_softmax(paths).T
 
 
 def spans(tags: Sequence[str], scores: Sequence[float]) -> list[Span]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class WordEncoder:
         self.characters = list(characters)
         self._word_rows = {word: row for row, word in enumerate(words, UNKNOWN + 1)}
         self._character_rows = {c: row for row, c in enumerate(characters, UNKNOWN + 1)}
+        # The same few thousand words make up most of every text.
+        self._rows = lru_cache(maxsize=20_000)(self._rows_of)
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]]) -> WordEncoder:
@@ -98,19 +101,20 @@ class WordEncoder:
         tokens = np.zeros((len(sentences), lengths.max()), dtype=np.int64)
         for row, sentence in zip(tokens, sentences, strict=True):
             row[: len(sentence)] = [distinct.setdefault(w, len(distinct) + 1) for w in sentence]
-        characters = np.zeros((len(distinct) + 1, CHARACTERS), dtype=np.int64)
-        for index, word in enumerate(distinct, 1):
-            rows = [self._character_rows.get(c, UNKNOWN) for c in _ends(word)]
-            characters[index, : len(rows)] = rows
+        rows = np.array([[PAD] * (2 + CHARACTERS), *map(self._rows, distinct)], dtype=np.int64)
         return {
-            "words": np.array(
-                [PAD, *(self._word_rows.get(_normal(word), UNKNOWN) for word in distinct)]
-            ),
-            "shapes": np.array([PAD, *map(_shape, distinct)]),
-            "characters": characters,
+            "words": rows[:, 0],
+            "shapes": rows[:, 1],
+            "characters": rows[:, 2:],
             "tokens": tokens,
             "lengths": lengths,
         }
+
+    def _rows_of(self, word: str) -> list[int]:
+        """The word's row, its shape's, and its characters'."""
+        characters = [self._character_rows.get(c, UNKNOWN) for c in _ends(word)]
+        padding = [PAD] * (CHARACTERS - len(characters))
+        return [self._word_rows.get(_normal(word), UNKNOWN), _shape(word), *characters, *padding]
 
 
 def _ends(word: str) -> str:

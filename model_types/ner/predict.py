@@ -21,6 +21,10 @@ from model_types.text_input import TEXT_REQUEST_SCHEMAS, decode_text
 _BATCH_TOKENS = 2048
 """Words, padding counted, that go through the network at once."""
 
+_PADDING = 2
+"""The longest piece of a batch is at most so many times as long as the shortest: the network works
+on padding too, and a further batch costs less than more of it."""
+
 _SORTED_PIECES = 2048
 """Pieces that are held at a time, so that a long text takes little memory."""
 
@@ -107,9 +111,10 @@ class NerPredictor:
             tags, scores = best_tags(emissions)
         else:
             tags, scores = viterbi(emissions, lengths, self._crf)
-        for row, length in enumerate(lengths):
-            names = [self._tags[tag] for tag in tags[row, :length]]
-            yield spans(names, scores[row, :length].tolist())
+        # lists first: Python is slow to take numbers out of arrays one by one
+        for row, row_scores, piece in zip(tags.tolist(), scores.tolist(), batch, strict=True):
+            length = len(piece.tokens)
+            yield spans([self._tags[tag] for tag in row[:length]], row_scores[:length])
 
 
 def load(folder: Path) -> NerPredictor:
@@ -134,8 +139,13 @@ def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
     while chunk := list(islice(pieces, _SORTED_PIECES)):
         batch: list[Piece] = []
         for piece in sorted(chunk, key=lambda piece: len(piece.tokens), reverse=True):
-            if batch and (len(batch) + 1) * len(batch[0].tokens) > _BATCH_TOKENS:
+            if batch and not _takes(batch, piece):
                 yield batch
                 batch = []
             batch.append(piece)
         yield batch
+
+
+def _takes(batch: Sequence[Piece], piece: Piece) -> bool:
+    longest = len(batch[0].tokens)
+    return longest <= _PADDING * len(piece.tokens) and (len(batch) + 1) * longest <= _BATCH_TOKENS
