@@ -28,10 +28,12 @@ class Course:
     """How far a training has come, beside what is in the network and in its optimiser."""
 
     history: list[Epoch]
-    rank: tuple[float, float] | None
-    """How good the best epoch was; None before the first."""
+    best_loss: float | None
+    """On dev, of the best epoch; None before the first."""
+    share: float
+    """Of the deep heads in the mean, in the best epoch."""
     best_weights: Arrays
-    """Those of the best epoch."""
+    """Of the deep heads, those of the best epoch."""
 
 
 def save(folder: Path, course: Course, variables: Sequence[Any], rng: np.random.Generator) -> None:
@@ -41,7 +43,8 @@ def save(folder: Path, course: Course, variables: Sequence[Any], rng: np.random.
     _write(folder / _BEST, course.best_weights)
     state = {
         "history": [asdict(epoch) for epoch in course.history],
-        "rank": course.rank,
+        "best_loss": course.best_loss,
+        "share": course.share,
         "rng": rng.bit_generator.state,
     }
     (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
@@ -54,8 +57,8 @@ def restore(folder: Path, variables: Sequence[Any], rng: np.random.Generator) ->
         values = _read(folder / _VARIABLES)
         best_weights = _read(folder / _BEST)
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        first, second = state["rank"]
-        course = Course([Epoch(**row) for row in state["history"]], (first, second), best_weights)
+        history = [Epoch(**row) for row in state["history"]]
+        course = Course(history, float(state["best_loss"]), float(state["share"]), best_weights)
         _check(values, variables)
         rng.bit_generator.state = state["rng"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

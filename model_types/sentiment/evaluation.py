@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +48,35 @@ class Quality:
     score: float
     """Macro F1."""
 
+    @classmethod
+    def of(cls, logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> Quality:
+        metrics = class_metrics(map(str, labels), map(str, logits.argmax(axis=1)))
+        return cls(cross_entropy(logits, labels), metrics["macro"]["f1"])
 
-def inputs(batch: Batch) -> list[Any]:
-    """In the order in which the network takes them."""
-    return [batch.words, batch.features, batch.weights]
+
+def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """The mean over the texts."""
+    below = logits - logits.max(axis=1, keepdims=True)
+    right = below[np.arange(len(labels)), labels]
+    return float((np.log(np.exp(below).sum(axis=1)) - right).mean())
 
 
 def framework_scores(model: Any, texts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
     """The Keras model's own answers (texts, labels)."""
-    starts = range(0, len(texts), _BATCH_SIZE)
-    batches = (Batch.of(texts[start : start + _BATCH_SIZE]) for start in starts)
-    return np.concatenate([model.predict_on_batch(inputs(batch)) for batch in batches])
+    return np.concatenate(
+        [
+            model.predict_on_batch([batch.words, batch.features, batch.weights])
+            for batch in _batches(texts)
+        ]
+    )
 
 
-def evaluate(model: Any, part: Part) -> Quality:
-    scores = framework_scores(model, part.texts)
-    right = scores[np.arange(len(part)), part.labels]
-    metrics = class_metrics(map(str, part.labels), map(str, scores.argmax(axis=1)))
-    return Quality(float(-np.log(np.maximum(right, 1e-7)).mean()), metrics["macro"]["f1"])
+def deep_logits(deep: Any, texts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
+    """The mean of what the deep heads say (texts, labels)."""
+    answers = [list(deep.predict_on_batch(batch.words).values()) for batch in _batches(texts)]
+    return np.concatenate([np.mean(answer, axis=0) for answer in answers])
+
+
+def _batches(texts: Sequence[Encoded]) -> Iterator[Batch]:
+    for start in range(0, len(texts), _BATCH_SIZE):
+        yield Batch.of(texts[start : start + _BATCH_SIZE])

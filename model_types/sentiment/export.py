@@ -35,7 +35,7 @@ def export(model: Any, folder: Path) -> None:
     }
     heads = [graph.wide(model.get_layer("wide"))]
     heads += [graph.head(model.get_layer(name), state) for name, state in states.items()]
-    graph.node("Mean", heads, "logits")
+    graph.node("Sum", heads, "logits")
     graph.node("Softmax", ["logits"], "scores", axis=-1)
     proto = graph.build(label_count=model.output_shape[-1])
     checker.check_model(proto, full_check=True)

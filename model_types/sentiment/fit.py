@@ -14,8 +14,9 @@ import numpy.typing as npt
 from model_types import Progress, TrainingJob
 from model_types.training_report import Epoch
 
-from . import checkpoint
-from .evaluation import SCORE_NAME, Part, evaluate, inputs
+from . import checkpoint, wide
+from .evaluation import SCORE_NAME, Part, Quality, deep_logits
+from .mixture import best_share, mixed
 from .network import Network
 from .vocabulary import UNKNOWN, Batch
 
@@ -29,41 +30,56 @@ _TRAIN_SAMPLE = 2_000
 _SECONDS_BETWEEN_REPORTS = 2.0
 
 
-def fit(network: Network, train: Part, dev: Part, job: TrainingJob) -> list[Epoch]:
-    """Train, and leave the network with the weights of the epoch that was best on `dev`.
+def fit(
+    network: Network,
+    wide_weights: npt.NDArray[np.float32],
+    train: Part,
+    dev: Part,
+    job: TrainingJob,
+) -> list[Epoch]:
+    """Train the deep heads, and leave the network as it was best on `dev`: the weights of that
+    epoch, mixed with the wide head, whose weights these are.
 
     Goes on from `job.checkpoint`. Raises `UnusableCheckpoint`.
     """
     batch_size = int(job.hyperparameters["batch_size"])
     rng = np.random.default_rng(int(job.hyperparameters["seed"]))
-    trainee = network.trainee
-    heads = len(trainee.outputs)
-    variables = list(trainee.variables)  # before it is compiled: without its metrics
-    trainee.compile(
+    deep = network.deep
+    variables = list(deep.variables)  # before it is compiled: without its metrics
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_LABEL_SMOOTHING)
+    deep.compile(
         _optimizer(job, steps=job.epochs * -(-len(train) // batch_size)),
-        [keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)] * heads,
+        dict.fromkeys(deep.output_names, loss),
     )
-    trainee.optimizer.build(trainee.trainable_variables)
-    variables += trainee.optimizer.variables
-    label_count = network.model.output_shape[-1]
-    targets = np.eye(label_count, dtype=np.float32)[train.labels]
+    deep.optimizer.build(deep.trainable_variables)
+    variables += deep.optimizer.variables
+    targets = np.eye(wide_weights.shape[1], dtype=np.float32)[train.labels]
     weights = _text_weights(train.labels)
     train_sample = train.chosen(rng.permutation(len(train))[:_TRAIN_SAMPLE])
-    course = checkpoint.Course([], None, [])
+    wide_on_train, wide_on_dev = (
+        wide.logits(wide_weights, part.texts) for part in (train_sample, dev)
+    )
+    course = checkpoint.Course([], None, 0, [])
     if job.checkpoint is not None:
         course = checkpoint.restore(job.checkpoint, variables, rng)
     pace = _Pace(job.epochs, len(train), course.history, job.report)
     for number in range(len(course.history) + 1, job.epochs + 1):
         start = time.monotonic()
-        trainee.reset_metrics()
-        for chosen, batch in _shuffled_batches(train, batch_size, rng):
-            losses = trainee.train_on_batch(
-                inputs(batch), [targets[chosen]] * heads, [weights[chosen]] * heads
+        deep.reset_metrics()
+        for chosen, words in _shuffled_batches(train, batch_size, rng):
+            losses = deep.train_on_batch(
+                words,
+                dict.fromkeys(deep.output_names, targets[chosen]),
+                dict.fromkeys(deep.output_names, weights[chosen]),
             )
             # Means since the epoch began: of all heads together, then of each.
-            pace.step(len(chosen), float(losses[0]) / heads)
+            pace.step(len(chosen), float(losses[0]) / len(deep.outputs))
         trained = time.monotonic()
-        on_train, on_dev = evaluate(network.model, train_sample), evaluate(network.model, dev)
+        deep_on_dev = deep_logits(deep, dev.texts)
+        share = best_share(wide_on_dev, deep_on_dev, dev.labels)
+        on_dev = Quality.of(mixed(wide_on_dev, deep_on_dev, share), dev.labels)
+        deep_on_train = deep_logits(deep, train_sample.texts)
+        on_train = Quality.of(mixed(wide_on_train, deep_on_train, share), train_sample.labels)
         epoch = Epoch(
             epoch=number,
             train_loss=on_train.loss,
@@ -74,13 +90,13 @@ def fit(network: Network, train: Part, dev: Part, job: TrainingJob) -> list[Epoc
             seconds=time.monotonic() - start,
         )
         course.history.append(epoch)
-        # A hundredth more or less is chance; between such epochs the surer one is better.
-        rank = (round(on_dev.score, 2), -on_dev.loss)
-        if course.rank is None or rank > course.rank:
-            course.rank, course.best_weights = rank, network.model.get_weights()
+        if course.best_loss is None or on_dev.loss < course.best_loss:
+            course.best_loss, course.share = on_dev.loss, share
+            course.best_weights = deep.get_weights()
         job.save_checkpoint(number, lambda folder: checkpoint.save(folder, course, variables, rng))
         pace.end_epoch(epoch)
-    network.model.set_weights(course.best_weights)
+    deep.set_weights(course.best_weights)
+    network.mix(course.share)
     return course.history
 
 
@@ -152,12 +168,11 @@ def _text_weights(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
 
 def _shuffled_batches(
     part: Part, batch_size: int, rng: np.random.Generator
-) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
-    """Each batch with the places of its texts in `part`."""
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+    """The words of each batch (texts, words), some hidden, with the texts' places in `part`."""
     order = rng.permutation(len(part))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = Batch.of([part.texts[index] for index in chosen])
-        hidden = (rng.random(batch.words.shape) < _HIDDEN_WORDS) & (batch.words > UNKNOWN)
-        batch.words[hidden] = UNKNOWN
-        yield chosen, batch
+        words = Batch.of([part.texts[index] for index in chosen]).words
+        words[(rng.random(words.shape) < _HIDDEN_WORDS) & (words > UNKNOWN)] = UNKNOWN
+        yield chosen, words

@@ -1,9 +1,10 @@
 """The network: wide and deep (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems").
 
-Three heads read a text: `wide` is linear in its tf-idf features; `recurrent` is a bidirectional GRU
-over word embeddings, and `convolution` looks at groups of 2, 3 and 4 words (Kim 2014), both pooled
-over the text. The model answers with the softmax of the mean of their logits; each head is trained
-to answer on its own too, so that the quickest learner doesn't leave the others nothing to learn.
+Three heads read a text: `wide` is linear in its tf-idf features; of the deep ones `recurrent` is a
+bidirectional GRU over word embeddings, and `convolution` looks at groups of 2, 3 and 4 words (Kim
+2014), both pooled over the text. The model answers with the softmax of a weighted mean of their
+logits; each is trained to answer on its own, so that the quickest learner doesn't leave the others
+nothing to learn.
 
 Only layers and operations of Keras' own, so that the saved model loads anywhere.
 """
@@ -26,15 +27,25 @@ BELOW_ANY = -1e4
 
 _EMBEDDING_DROPOUT = 0.5
 """The share of the embeddings' dimensions that is left out for a whole text at a time."""
-_FEATURE_DROPOUT = 0.3
 
 
 @dataclass(frozen=True)
 class Network:
     model: Any
     """words, features, weights → scores (texts, labels) that sum to 1."""
-    trainee: Any
-    """The same inputs and weights → the model's scores, then those of each head on its own."""
+    deep: Any
+    """words → logits of each deep head on its own."""
+
+    def mix(self, share: float) -> None:
+        """Once all heads are trained: multiply into their last weights how much of the logits'
+        weighted mean the deep heads are; the wide one is the rest of 1."""
+        self._scale("wide", 1 - share)
+        for name in self.deep.output_names:
+            self._scale(name, share / len(self.deep.outputs))
+
+    def _scale(self, name: str, factor: float) -> None:
+        layer = self.model.get_layer(name)
+        layer.set_weights([factor * weights for weights in layer.get_weights()])
 
 
 def build(
@@ -44,7 +55,7 @@ def build(
     hidden_size: int,
     dropout: float,
 ) -> Network:
-    """`wide_weights` (features, labels) are what the wide head starts with."""
+    """`wide_weights` (features, labels) are those of the wide head."""
     words = keras.Input((None,), dtype="int32", name="words")
     features = keras.Input((None,), dtype="int32", name="features")
     weights = keras.Input((None,), dtype="float32", name="weights")
@@ -71,16 +82,13 @@ def build(
         )(embedded)
         for size in KERNEL_SIZES
     ]
+    deep = {
+        "recurrent": head("recurrent", recurrent),
+        "convolution": head("convolution", ops.concatenate(convolutions, axis=-1)),
+    }
     start = keras.initializers.Constant(wide_weights)
     table = layers.Embedding(*wide_weights.shape, embeddings_initializer=start, name="wide")
-    kept = ops.expand_dims(layers.Dropout(_FEATURE_DROPOUT)(weights), -1)
-    logits = [
-        ops.sum(table(features) * kept, axis=1),
-        head("recurrent", recurrent),
-        head("convolution", ops.concatenate(convolutions, axis=-1)),
-    ]
-    inputs = [words, features, weights]
-    mean = ops.mean(ops.stack(logits), axis=0)
-    model = keras.Model(inputs, layers.Softmax(name="scores")(mean), name="sentiment")
-    alone = [layers.Softmax()(each) for each in logits]
-    return Network(model, keras.Model(inputs, [model.output, *alone]))
+    wide = ops.sum(table(features) * ops.expand_dims(weights, -1), axis=1)
+    scores = layers.Softmax(name="scores")(sum(deep.values(), start=wide))
+    model = keras.Model([words, features, weights], scores, name="sentiment")
+    return Network(model, keras.Model(words, deep))

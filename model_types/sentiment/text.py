@@ -89,10 +89,9 @@ def word_features(stems: Sequence[str], marks: Sequence[bool]) -> Iterator[str]:
         yield f"p {one} {other}"
 
 
-def character_features(token: str, mark: bool) -> Iterator[str]:
-    """Character n-grams of a token between spaces, marked likewise."""
+def character_features(token: str) -> Iterator[str]:
+    """Character n-grams of a token between spaces, whether it is negated or not."""
     padded = f" {token} "
-    family = "n" if mark else "c"
     for size in _CHARACTER_NGRAMS:
         for start in range(len(padded) - size + 1):
-            yield family + padded[start : start + size]
+            yield "c" + padded[start : start + size]

@@ -14,7 +14,6 @@ from model_types.training_report import class_metrics, write_curves, write_histo
 from . import feedback, predict
 from .dataset import Parts, read_parts
 from .evaluation import SCORE_NAME, Part, framework_scores
-from .naive_bayes import log_count_ratios
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -60,15 +59,15 @@ def train(job: TrainingJob) -> None:
         vocabulary.feature_count,
     )
     train_part = Part.of(parts.train, vocabulary)
-    wide_weights = log_count_ratios(
-        train_part.texts, train_part.labels, vocabulary.feature_count, len(parts.labels)
-    )
 
     _prepare_tensorflow()
     import keras  # imported late, like what stands on it: it needs that preparation, and seconds
 
-    from . import export, fit, network
+    from . import export, fit, network, wide
 
+    wide_weights = wide.fit(
+        train_part.texts, train_part.labels, vocabulary.feature_count, len(parts.labels)
+    )
     keras.utils.set_random_seed(settings["seed"])
     built = network.build(
         wide_weights,
@@ -78,7 +77,7 @@ def train(job: TrainingJob) -> None:
         settings["dropout"],
     )
     dev_part = Part.of(parts.dev, vocabulary)
-    history = fit.fit(built, train_part, dev_part, job)
+    history = fit.fit(built, wide_weights, train_part, dev_part, job)
 
     framework = job.output / FRAMEWORK_FOLDER
     framework.mkdir()

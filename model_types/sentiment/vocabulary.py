@@ -95,10 +95,8 @@ class Vocabulary:
             tokens = tokenize(text)
             stems = [stem(token) for token in tokens]
             word_texts.update(set(stems))
-            marks = negated(tokens)
-            feature_texts.update(set(word_features(stems, marks)))
-            marked = zip(tokens, marks, strict=True)
-            feature_texts.update({name for each in marked for name in character_features(*each)})
+            feature_texts.update(set(word_features(stems, negated(tokens))))
+            feature_texts.update({name for token in tokens for name in character_features(token)})
         features = _most_common(feature_texts, max_features)
         idf = [round(math.log((1 + count) / (1 + feature_texts[name])) + 1, 6) for name in features]
         return cls(labels, _most_common(word_texts, max_words), features, idf)
@@ -108,10 +106,9 @@ class Vocabulary:
         stems = [stem(token) for token in tokens]
         marks = negated(tokens)
         known = self._features
-        marked = zip(tokens, marks, strict=True)
         families = (
             Counter(known[name] for name in word_features(stems, marks) if name in known),
-            Counter(number for each in marked for number in self._characters(*each)),
+            Counter(number for token in tokens for number in self._characters(token)),
         )
         features: list[int] = []
         weights: list[float] = []
@@ -131,9 +128,9 @@ class Vocabulary:
         length = math.sqrt(sum(weight * weight for weight in weights))
         return [weight / length for weight in weights]
 
-    def _known_characters(self, token: str, mark: bool) -> list[int]:
+    def _known_characters(self, token: str) -> list[int]:
         known = self._features
-        return [known[name] for name in character_features(token, mark) if name in known]
+        return [known[name] for name in character_features(token) if name in known]
 
     def write(self, folder: Path) -> None:
         document = {

@@ -15,10 +15,11 @@ import onnx
 import pytest
 
 from model_types import FRAMEWORK_FOLDER, Example, InvalidData, Predictor, TrainingJob, golden
-from model_types.sentiment import export, network, predict
+from model_types.sentiment import export, network, predict, wide
 from model_types.sentiment.dataset import read_file
+from model_types.sentiment.evaluation import deep_logits, framework_scores
 from model_types.sentiment.train import train
-from model_types.sentiment.vocabulary import Batch, Vocabulary
+from model_types.sentiment.vocabulary import Batch, Encoded, Vocabulary
 
 from .conftest import Trained
 
@@ -228,7 +229,23 @@ def test_feedback_that_cannot_be_learned_from_is_refused(
 def test_export_names_the_layers_that_the_network_has() -> None:
     built = network.build(np.zeros((5, 2), np.float32), 7, 4, 3, 0.5)
     assert built.model.output_shape == (None, 2)
-    assert len(built.trainee.outputs) == 4
+    assert set(built.deep.output_names) == {"recurrent", "convolution"}
+
+
+def test_the_model_answers_with_the_weighted_mean_of_its_heads() -> None:
+    wide_weights = np.arange(10, dtype=np.float32).reshape(5, 2)
+    built = network.build(wide_weights, 7, 4, 3, 0.5)
+    texts = [
+        Encoded(np.array(words, np.int32), np.array([1, 3], np.int32), np.ones(2, np.float32))
+        for words in ([2, 3, 4], [5, 6])
+    ]
+    by_wide = wide.logits(wide_weights, texts)
+    np.testing.assert_allclose(by_wide, [[8, 10], [8, 10]])
+    by_deep = deep_logits(built.deep, texts)
+    built.mix(0.25)
+    expected = np.exp(0.75 * by_wide + 0.25 * by_deep)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(framework_scores(built.model, texts), expected, rtol=1e-5)
 
 
 def _small_job(defaults: Any, dataset: Path, output: Path) -> TrainingJob:
