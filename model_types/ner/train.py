@@ -7,7 +7,6 @@ import os
 import random
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,8 @@ _WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; then it falls to 0."""
 
 _RATE_TIMES_WIDTH = 0.06
-"""A transformer's rate is this over its width: what suits Adam goes down as networks get wider (Yang
-et al., "Tensor Programs V", 2022)."""
+"""A transformer's rate is this over its width: what suits Adam goes down as networks get wider
+(Yang et al., "Tensor Programs V", 2022)."""
 
 _NEW_LAYER = 5
 """How many times faster than a pretrained transformer the layer on top of it learns."""
@@ -108,7 +107,7 @@ def _fit(
     sample = random.Random(0).sample(train_part, min(_TRAIN_SAMPLE, len(train_part)))  # noqa: S311
     schedule = LinearSchedulerPlugin(_WARM_UP)
     monitor = Monitor(sample, dev, len(train_part), schedule, job)
-    rate, batch_size = _learning_rate(settings, tagger), int(settings["batch_size"])
+    rate, batch_size = _learning_rate(job, tagger), int(settings["batch_size"])
     fine_tuning: dict[str, Any] = {}
     if isinstance(tagger, FineTunedTagger):
         fine_tuning = {
@@ -142,10 +141,8 @@ def _fit(
     return monitor
 
 
-def _learning_rate(
-    settings: Mapping[str, str | int | float | bool], tagger: SequenceTagger
-) -> float:
-    chosen = float(settings["learning_rate"])
+def _learning_rate(job: TrainingJob, tagger: SequenceTagger) -> float:
+    chosen = float(job.hyperparameters["learning_rate"])
     if chosen:
         return chosen
     if isinstance(tagger, FineTunedTagger):
