@@ -135,6 +135,8 @@ def _fit(
             plugins=[schedule, monitor],
             **fine_tuning,
         )
+    if tagger.model_card is not None:
+        del tagger.model_card["training_parameters"]["sampler"]  # it holds the training sentences
     if len(monitor.history) < job.epochs:
         raise KeyboardInterrupt  # which the trainer keeps to itself, as a wish to end early
     monitor.restore_best(tagger)
