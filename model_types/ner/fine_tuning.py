@@ -73,6 +73,9 @@ class ByLength(FlairSampler):
         self._lengths = lengths
         self._batch_size = batch_size
 
+    def __len__(self) -> int:
+        return len(self._lengths)
+
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(len(self._lengths)).tolist()
         batches = [
