@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from benchmarks.report import Part
 from benchmarks.setting import Setting
-from benchmarks.training import agreement, scratch_tagger, sentiment
+from benchmarks.training import agreement, scratch_tagger, sentiment, transformer_tagger
 
 _EXPERIMENTS = (
     scratch_tagger.run,
+    transformer_tagger.run,
     sentiment.run,
     agreement.run,  # of the models that those before have left in the shed
 )

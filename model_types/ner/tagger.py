@@ -14,6 +14,7 @@ from model_types.ner.conll import DataSet, Sentence
 from model_types.ner.embeddings import WordFeatureEmbeddings
 from model_types.ner.evaluation import LABEL
 from model_types.ner.features import WordEncoder
+from model_types.ner.fine_tuning import FineTunedTagger
 
 SCRATCH = "scratch"
 
@@ -57,8 +58,10 @@ def _scratch_tagger(job: TrainingJob, data: DataSet) -> SequenceTagger:
 
 
 def _transformer_tagger(job: TrainingJob, data: DataSet) -> SequenceTagger:
-    """A pretrained transformer and a linear layer on each word's first subword (Devlin et al.,
-    "BERT", 2019). Raises `InvalidData` if there is no such transformer."""
+    """A pretrained transformer, its table of subwords left as it is.
+
+    Raises `InvalidData` if there is no such transformer.
+    """
     name = str(job.hyperparameters["embeddings"])
     if not job.allow_downloads and not Path(name).is_dir():
         raise InvalidData(
@@ -81,7 +84,9 @@ def _transformer_tagger(job: TrainingJob, data: DataSet) -> SequenceTagger:
         _MAX_SUBWORDS,
     )
     embeddings.truncate = True
-    return SequenceTagger(
+    # A small data set would move the rows of its own words only, away from those it doesn't have.
+    embeddings.model.get_input_embeddings().requires_grad_(False)
+    return FineTunedTagger(
         embeddings,
         _dictionary(data.labels),
         LABEL,

@@ -7,8 +7,8 @@ import os
 import random
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # Read by the libraries below when they are imported. Transformers needs no TensorFlow. Flair's
 # cache doesn't belong in the home folder. Torch's idle threads mustn't spin: other trainings may
@@ -32,6 +32,7 @@ from model_types.ner.conll import read_data_set
 from model_types.ner.evaluation import evaluate
 from model_types.ner.export import export
 from model_types.ner.feedback import join
+from model_types.ner.fine_tuning import ByLength, FineTunedTagger
 from model_types.ner.monitor import Monitor
 from model_types.ner.predict import load
 from model_types.ner.tagger import SCRATCH, flair_sentences, make_tagger
@@ -42,6 +43,13 @@ _TRAIN_SAMPLE = 200
 
 _WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; then it falls to 0."""
+
+_RATE_TIMES_WIDTH = 0.06
+"""A transformer's rate is this over its width: what suits Adam goes down as networks get wider
+(Yang et al., "Tensor Programs V", 2022)."""
+
+_NEW_LAYER = 5
+"""How many times faster than a pretrained transformer the layer on top of it learns."""
 
 
 def train(job: TrainingJob) -> None:
@@ -99,14 +107,22 @@ def _fit(
     sample = random.Random(0).sample(train_part, min(_TRAIN_SAMPLE, len(train_part)))  # noqa: S311
     schedule = LinearSchedulerPlugin(_WARM_UP)
     monitor = Monitor(sample, dev, len(train_part), schedule, job)
+    rate, batch_size = _learning_rate(job, tagger), int(settings["batch_size"])
+    fine_tuning: dict[str, Any] = {}
+    if isinstance(tagger, FineTunedTagger):
+        fine_tuning = {
+            "decoder_learning_rate": rate * _NEW_LAYER,
+            "sampler": ByLength([tagger.length(sentence) for sentence in train_part], batch_size),
+            "use_amp": _multiplies_halves(),
+        }
     corpus = Corpus(train=FlairDatapointDataset(train_part), sample_missing_splits=False)
     with tempfile.TemporaryDirectory() as scrap, warnings.catch_warnings():
         # The trainer wants a folder, though it leaves nothing, and warns of its own use of torch.
         warnings.filterwarnings("ignore", ".*GradScaler", FutureWarning)
         ModelTrainer(tagger, corpus).train_custom(
             scrap,
-            learning_rate=_learning_rate(settings),
-            mini_batch_size=int(settings["batch_size"]),
+            learning_rate=rate,
+            mini_batch_size=batch_size,
             max_epochs=job.epochs,
             epoch=monitor.epochs_before,
             optimizer=torch.optim.AdamW,
@@ -117,15 +133,28 @@ def _fit(
             create_file_logs=False,
             create_loss_file=False,
             plugins=[schedule, monitor],
+            **fine_tuning,
         )
+    if tagger.model_card is not None:
+        del tagger.model_card["training_parameters"]["sampler"]  # it holds the training sentences
     if len(monitor.history) < job.epochs:
         raise KeyboardInterrupt  # which the trainer keeps to itself, as a wish to end early
     monitor.restore_best(tagger)
     return monitor
 
 
-def _learning_rate(settings: Mapping[str, str | int | float | bool]) -> float:
-    chosen = float(settings["learning_rate"])
+def _learning_rate(job: TrainingJob, tagger: SequenceTagger) -> float:
+    chosen = float(job.hyperparameters["learning_rate"])
     if chosen:
         return chosen
-    return 4e-3 if settings["embeddings"] == SCRATCH else 5e-5
+    if isinstance(tagger, FineTunedTagger):
+        return _RATE_TIMES_WIDTH / tagger.embeddings.embedding_length
+    return 4e-3
+
+
+def _multiplies_halves() -> bool:
+    """Whether matrices of 16 bits are quicker here than those of 32; the weights keep 32."""
+    processor = torch.cpu.get_capabilities()
+    return torch.cuda.is_available() or any(
+        processor.get(name) for name in ("avx512_bf16", "amx_bf16")
+    )

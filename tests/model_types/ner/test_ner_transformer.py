@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import model_types
 from model_types import TrainingJob, load_predictor, load_trainer
 from model_types.golden import agree, replay
-from model_types.ner.conll import read_file
+from model_types.ner.conll import Sentence, read_file
 from model_types.ner.subwords import SubwordEncoder
 from model_types.ner.text import sentences
+from tests.resuming import history_of, train_and_keep
 
 SAMPLE = model_types.builtin_folder() / "ner" / "sample"
 FOLDERS = [model_types.builtin_folder()]
@@ -49,21 +52,37 @@ BertModel(BertConfig(
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("transformer")
-    transformer, output = root / "transformer", root / "out"
-    output.mkdir()
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("transformer") / "transformer"
     subprocess.run(
-        [sys.executable, "-c", MAKE_TRANSFORMER, SAMPLE / "train.conll", transformer],
+        [sys.executable, "-c", MAKE_TRANSFORMER, SAMPLE / "train.conll", folder],
         check=True,
         env={**os.environ, "USE_TF": "0"},
     )
+    return folder
+
+
+def make_job(transformer: Path, data_set: Path, output: Path, epochs: int) -> TrainingJob:
     spec = json.loads((SAMPLE.parent / "model_type.json").read_text(encoding="utf-8"))
     hyperparameters = {name: field["default"] for name, field in spec["hyperparameters"].items()}
     hyperparameters |= {"embeddings": str(transformer), "learning_rate": 0.003}
-    job = TrainingJob(SAMPLE / "train.conll", output, 2, hyperparameters, lambda progress: None)
-    load_trainer("ner", FOLDERS).train(job)
-    return output
+    return TrainingJob(data_set, output, epochs, hyperparameters, lambda progress: None)
+
+
+@pytest.fixture(scope="module", params=[16, 32])
+def artifact(
+    transformer: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """Of a training in 16 bits, and of one in 32, whatever the processor has."""
+    trainer = load_trainer("ner", FOLDERS)
+    job = make_job(
+        transformer, SAMPLE / "train.conll", tmp_path_factory.mktemp("trained") / "out", 8
+    )
+    job.output.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "_multiplies_halves", lambda: request.param == 16)
+        trainer.train(job)
+    return job.output
 
 
 def test_learns_something(artifact: Path) -> None:
@@ -96,6 +115,72 @@ def test_framework_and_onnx_agree_on_every_dev_sentence(artifact: Path) -> None:
     assert sum(map(len, expected)) > 100
     for text, one, other in zip(texts, answers, expected, strict=True):
         assert agree(one, other), text
+
+
+def test_the_table_of_subwords_is_left_as_it_was(artifact: Path, transformer: Path) -> None:
+    from safetensors.torch import load_file
+
+    trained = torch.load(artifact / "framework" / "model.pt", weights_only=False)["state_dict"]
+    pretrained = load_file(transformer / "model.safetensors")
+    for name, same in (("word_embeddings", True), ("position_embeddings", False)):
+        one = trained[f"embeddings.model.embeddings.{name}.weight"]
+        assert one.dtype == torch.float32
+        assert torch.equal(one, pretrained[f"embeddings.{name}.weight"]) is same
+
+
+def test_a_batchs_loss_is_flairs(artifact: Path) -> None:
+    load_trainer("ner", FOLDERS)
+    from flair.models import SequenceTagger
+
+    from model_types.ner.fine_tuning import FineTunedTagger
+    from model_types.ner.tagger import flair_sentences
+
+    few = list(read_file(SAMPLE / "dev.conll"))[:20]
+    nothing = Sentence(["\x00", "Anna"], [(1, 2, "PER")])
+    too_long = Sentence(["qwxyz"] * POSITIONS, [(POSITIONS - 1, POSITIONS, "PER")])
+    tagger = FineTunedTagger.load(artifact / "framework" / "model.pt")
+    assert isinstance(tagger, FineTunedTagger)
+    for batch in (few, [*few, nothing], [too_long]):
+        sentences = flair_sentences(batch)
+        loss, words = tagger.forward_loss(sentences)
+        expected, count = SequenceTagger.forward_loss(tagger, sentences)
+        assert words == count == sum(len(sentence.words) for sentence in batch)
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_it_goes_on_as_if_it_had_not_been_interrupted(transformer: Path, tmp_path: Path) -> None:
+    trainer = load_trainer("ner", FOLDERS)
+    few = tmp_path / "few.conll"
+    content = (SAMPLE / "train.conll").read_text(encoding="utf-8")
+    few.write_text("\n\n".join(content.split("\n\n")[:100]), encoding="utf-8")
+    job = make_job(transformer, few, tmp_path / "whole", 2)
+    assert train_and_keep(trainer, job, tmp_path / "kept") == [1, 2]
+    resumed = replace(job, output=tmp_path / "out", checkpoint=tmp_path / "kept" / "1")
+    assert train_and_keep(trainer, resumed, tmp_path / "kept-again") == [2]
+    assert history_of(resumed.output) == history_of(job.output)
+    one, other = (
+        torch.load(folder / "framework" / "model.pt", weights_only=False)["state_dict"]
+        for folder in (job.output, resumed.output)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_batches_are_shuffled_and_of_one_length() -> None:
+    load_trainer("ner", FOLDERS)
+    from model_types.ner.fine_tuning import ByLength
+
+    lengths = [3 + index * 7 % 90 for index in range(1000)]
+    sampler = ByLength(lengths, 16)
+    first, second = list(sampler), list(sampler)
+    assert first != second
+    for order in (first, second):
+        assert sorted(order) == list(range(1000))
+        batches = [order[start : start + 16] for start in range(0, 1000, 16)]
+        padding = sum(
+            sum(max(lengths[i] for i in batch) - lengths[i] for i in batch) for batch in batches
+        )
+        assert padding < 0.1 * sum(lengths)
+        assert sorted(batches, key=lambda batch: lengths[batch[0]]) != batches
 
 
 def test_long_sentences_are_cut_where_the_positions_end(artifact: Path) -> None:
