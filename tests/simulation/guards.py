@@ -127,27 +127,25 @@ GUARDS = [
     Guard(
         "a message goes when its record is there",
         "queue_consumer.intake",
-        "        engine.registry.put_new(pending(request, message.sent_at, now))\n"
-        "        engine.queue.delete(message)",
-        "        engine.queue.delete(message)\n"
-        "        engine.registry.put_new(pending(request, message.sent_at, now))",
+        "        engine.registry.put_new(*records)\n        engine.queue.delete(*accepted)",
+        "        engine.queue.delete(*accepted)\n        engine.registry.put_new(*records)",
         _model("two_requests"),
     ),
     Guard(
         "a bad message is buried when its record is there",
         "queue_consumer.intake",
-        "        engine.registry.put_new(rejected(message.body, message.message_id, str(error),"
-        " now))\n        engine.queue.bury(message, str(error))",
-        "        engine.queue.bury(message, str(error))\n        engine.registry.put_new(rejected("
-        "message.body, message.message_id, str(error), now))",
+        "            engine.registry.put_new(rejected(message.body, message.message_id, str(error),"
+        " now))\n            engine.queue.bury(message, str(error))",
+        "            engine.queue.bury(message, str(error))\n            engine.registry.put_new("
+        "rejected(message.body, message.message_id, str(error), now))",
         f"{_UNIT}/test_crash_points.py",
     ),
     # Dispatch.
     Guard(
         "a slot is taken under the cap",
         "queue_consumer.dispatch",
-        "reserve(current, attempt, parameters, now), settings.cap",
-        "reserve(current, attempt, parameters, now), None",
+        "amend_each(records, take_slot, settings.cap)",
+        "amend_each(records, take_slot, None)",
         _model("two_requests"),
     ),
     Guard(
@@ -160,8 +158,8 @@ GUARDS = [
     Guard(
         "no launch is begun past the deadline",
         "queue_consumer.dispatch",
-        "if deadline is not None and clock() >= deadline:",
-        "if False:",
+        "return deadline is not None and clock() >= deadline",
+        "return False",
         f"{_UNIT}/test_dispatch.py",
     ),
     # Reconcile and verdict.

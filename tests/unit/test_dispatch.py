@@ -76,8 +76,10 @@ def test_nothing_is_launched_from_the_deadline_on(
     launcher.launch = slow  # type: ignore[method-assign]
     assert fill_slots(engine, settings, clock, NOW + timedelta(seconds=10)) == 1
     statuses = [now_of(engine, record).status for record in records]
-    assert statuses == [Status.IN_PROGRESS, Status.PENDING]
-    assert engine.registry.slots_in_use() == 1
+    assert statuses == [Status.IN_PROGRESS, Status.LAUNCHING]
+    assert engine.registry.slots_in_use() == 2
+    reconcile(engine, settings, clock)
+    assert len(launcher.launches) == 2, "what has its slot is launched at the next tick"
 
 
 def test_a_launch_is_what_was_frozen_in_the_record(

@@ -23,16 +23,16 @@ class LocalRegistry(Registry):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_new(self, record: ModelRecord) -> bool:
+    def put_new(self, *records: ModelRecord) -> bool:
         with self._database.transaction() as db:
-            cursor = db.execute(
+            cursor = db.executemany(
                 "INSERT INTO models (model_id, name, status, version, unfinished, holds_slot,"
                 " priority, not_before, created_at, record)"
                 " VALUES (:model_id, :name, :status, :version, :unfinished, :holds_slot,"
                 " :priority, :not_before, :created_at, :record) ON CONFLICT DO NOTHING",
-                _columns(record),
+                map(_columns, records),
             )
-            return cursor.rowcount == 1
+            return cursor.rowcount == len(records)
 
     def get(self, model_id: str) -> ModelRecord | None:
         records = self._select("WHERE model_id = ?", (model_id,))
