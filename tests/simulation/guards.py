@@ -259,9 +259,9 @@ GUARDS = [
     Guard(
         "local: slots are counted in the transaction",
         "trainshed.local.registry",
-        "        with self._database.transaction() as db:\n"
-        "            if limit is not None and self.slots_in_use() >= limit:",
-        "        with self._database.transaction() as db:\n            if False:",
+        "        if limit is not None and self.slots_in_use() >= limit:\n"
+        "            raise CapReached\n        cursor",
+        "        cursor",
         f"{_REGISTRY}",
     ),
     Guard(
