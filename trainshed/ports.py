@@ -141,8 +141,9 @@ class Registry(Protocol):
         """
 
     def replace_together(self, changes: Sequence[Change], cap: int | None = None) -> bool:
-        """`replace` for all of these, of different models, in one write; or, where one of them meets
-        a conflict or the cap, or the engine has no such write, nothing. Say whether it was done."""
+        """`replace` for all of these, of different models, in one write; or, where one of them
+        meets a conflict or the cap, or the engine has no such write, nothing. Say whether it was
+        done."""
         return False
 
     @abstractmethod

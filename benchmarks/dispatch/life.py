@@ -21,7 +21,12 @@ from trainshed.record import ModelRecord, Status
 from trainshed.settings import Settings
 
 MODELS = 10
-SUBMIT, LAUNCHING, CONTAINER, JUDGING = "submit", "tick that launches", "container", "tick that judges"
+SUBMIT, LAUNCHING, CONTAINER, JUDGING = (
+    "submit",
+    "tick that launches",
+    "container",
+    "tick that judges",
+)
 EVENT = "tick of a further event"
 
 

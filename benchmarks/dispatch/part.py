@@ -13,28 +13,30 @@ from benchmarks.report import Goal, Part, Row, Spread, Table
 from benchmarks.setting import Setting
 
 _TEXT = f"""
-One consumer, alone. AWS is [moto](https://docs.getmoto.org)'s server, over HTTP on loopback, with the
-project's own ECS stage; its time says nothing of AWS's, so what a call takes is left out (`whole` has
-it), and calls are counted by botocore's events, whoever makes them. No peer is measured: what a user
-would pick instead hands its jobs to workers that run already (Celery, dramatiq, huey, procrastinate)
-or starts them at fixed times (cron, Airflow's scheduler), and nothing of that takes a slot under a cap
-and starts a container in it.
+One consumer, alone. AWS is [moto](https://docs.getmoto.org)'s server, over HTTP on loopback,
+with the project's own ECS stage; its time says nothing of AWS's, so what a call takes is left
+out (`whole` has it), and calls are counted by botocore's events, whoever makes them. No peer is
+measured: what a user would pick instead hands its jobs to workers that run already (Celery,
+dramatiq, huey, procrastinate) or starts them at fixed times (cron, Airflow's scheduler), and
+nothing of that takes a slot under a cap and starts a container in it.
 
-- **Slot free → next launch**: a consumer in a process of its own, as Lambda keeps one, gets the event
-  that a task has stopped. It judges the model, verifies its artifact, and launches the next that waits.
-  The figure goes to RunTask's answer, less what was spent inside calls. On AWS there come on top, by
-  assumption and in no figure: EventBridge to Lambda, 0.1 to 0.5 s; nine calls to DynamoDB, S3 and ECS
-  in one region, 5 to 30 ms each; RunTask, 0.3 to 1 s.
-- **AWS calls per model**: ten models live their whole lives, from `submit` to Completed: launched at
-  one tick, trained for one epoch each, and judged at one tick. The goal is about the calls of the
-  queue, the registry and the launcher; S3's, which go with the artifact's files (here two and their
-  manifest: a PUT for each, a GET or HEAD for each, and a LIST for what is left of checkpoints) are in
-  the table. Where the ends do not come together, each further event is a tick of its own, as the table
-  says.
-- **Dollars** are the platform's part without the training's own Fargate time: prices of {PRICED}.
-- **A tick and the past**: the local engine, SQLite with every write synced, with so many ended models
-  in its database. Each tick judges one training that has ended, takes one request in, and launches it.
-  The loads take turns. On AWS, where the emulator's time says nothing: calls, and items read.
+- **Slot free → next launch**: a consumer in a process of its own, as Lambda keeps one, gets the
+  event that a task has stopped. It judges the model, verifies its artifact, and launches the
+  next that waits. The figure goes to RunTask's answer, less what was spent inside calls. On AWS
+  there come on top, by assumption and in no figure: EventBridge to Lambda, 0.1 to 0.5 s; nine
+  calls to DynamoDB, S3 and ECS in one region, 5 to 30 ms each; RunTask, 0.3 to 1 s.
+- **AWS calls per model**: ten models live their whole lives, from `submit` to Completed:
+  launched at one tick, trained for one epoch each, and judged at one tick. The goal is about
+  the calls of the queue, the registry and the launcher; S3's, which go with the artifact's
+  files (here two and their manifest: a PUT for each, a GET or HEAD for each, and a LIST for
+  what is left of checkpoints) are in the table. Where the ends do not come together, each
+  further event is a tick of its own, as the table says.
+- **Dollars** are the platform's part without the training's own Fargate time: prices of
+  {PRICED}.
+- **A tick and the past**: the local engine, SQLite with every write synced, with so many ended
+  models in its database. Each tick judges one training that has ended, takes one request in,
+  and launches it. The loads take turns. On AWS, where the emulator's time says nothing: calls,
+  and items read.
 """
 
 _STAGES = (life.SUBMIT, life.LAUNCHING, life.CONTAINER, life.JUDGING)
@@ -105,9 +107,7 @@ def run(setting: Setting) -> Part:
 def _of_platform(calls: Calls) -> Mapping[tuple[str, str, str], int]:
     """Those of the queue, the registry and the launcher in the models' lives."""
     return {
-        key: count
-        for key, count in calls.counted().items()
-        if key[0] in _STAGES and key[1] != "s3"
+        key: count for key, count in calls.counted().items() if key[0] in _STAGES and key[1] != "s3"
     }
 
 
@@ -176,7 +176,12 @@ def _slot_table(first: float, filled: Sequence[Filled]) -> Table:
         [
             ("the consumer itself", *_cells(own)),
             ("with the emulator", *_cells(whole)),
-            ("a new process's first invocation, without the emulator", f"{1000 * first:.0f}", "", ""),
+            (
+                "a new process's first invocation, without the emulator",
+                f"{1000 * first:.0f}",
+                "",
+                "",
+            ),
             (f"until RunTask: {', '.join(filled[0].calls)}", "", "", ""),
         ],
     )

@@ -56,9 +56,11 @@ def environment(platform: AwsPlatform, cap: int) -> dict[str, str]:
 def silent() -> Iterator[None]:
     """Print and log nothing, as the handler would."""
     root, nowhere = logging.getLogger(), logging.NullHandler()
+    level = root.level
     root.addHandler(nowhere)
     try:
         with redirect_stdout(io.StringIO()):
             yield
     finally:
         root.removeHandler(nowhere)
+        root.setLevel(level)

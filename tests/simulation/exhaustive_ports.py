@@ -152,14 +152,11 @@ class _Registry:
 
     def put_new(self, *records: ModelRecord) -> bool:
         """One after the other: what comes in between two of them is what may come here at all."""
-        return all(
-            [
-                self._line.ask(
-                    "put_new", self._indexes[record.model_id], self._records.number(record)
-                )
-                for record in records
-            ]
-        )
+        written = [
+            self._line.ask("put_new", self._indexes[record.model_id], self._records.number(record))
+            for record in records
+        ]
+        return all(written)
 
     def get(self, model_id: str) -> ModelRecord | None:
         record: ModelRecord | None = self._line.ask("get", self._indexes[model_id])
