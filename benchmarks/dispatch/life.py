@@ -21,12 +21,8 @@ from trainshed.record import ModelRecord, Status
 from trainshed.settings import Settings
 
 MODELS = 10
-SUBMIT, LAUNCHING, CONTAINER, JUDGING = (
-    "submit",
-    "tick that launches",
-    "container",
-    "tick that judges",
-)
+SUBMIT, CONTAINER = "submit", "container"
+LAUNCHING, JUDGING = "tick that launches", "tick that judges"
 EVENT = "tick of a further event"
 
 

@@ -146,7 +146,7 @@ GUARDS = [
         "queue_consumer.dispatch",
         "amend_each(records, take_slot, settings.cap)",
         "amend_each(records, take_slot, None)",
-        _model("two_requests"),
+        f"{_UNIT}/test_dispatch.py",
     ),
     Guard(
         "no launch is repeated past the horizon",
@@ -303,22 +303,22 @@ GUARDS = [
     Guard(
         "aws: a record is written once",
         "trainshed.aws.registry",
-        'ConditionExpression="attribute_not_exists(model_id)"',
-        'ConditionExpression="attribute_not_exists(no_such)"',
+        '_IS_NEW = "attribute_not_exists(model_id)"',
+        '_IS_NEW = "attribute_not_exists(no_such)"',
         f"{_REGISTRY}",
     ),
     Guard(
         "aws: a record is replaced by who has read it last",
         "trainshed.aws.registry",
-        '"ConditionExpression": "version = :version"',
-        '"ConditionExpression": "version = :version OR version <> :version"',
+        'self._put(new, "version = :version"',
+        'self._put(new, "version = :version OR version <> :version"',
         f"{_REGISTRY}",
     ),
     Guard(
         "aws: a slot is taken under the cap",
         "trainshed.aws.registry",
-        '"attribute_not_exists(used) OR used < :cap"',
-        '"attribute_not_exists(used) OR used < :cap OR used >= :cap"',
+        'f"used <= :others{first}"',
+        'f"used <= :others OR used > :others{first}"',
         f"{_REGISTRY}",
     ),
     Guard(

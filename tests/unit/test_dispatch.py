@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -60,6 +60,23 @@ def test_launches_are_made_up_to_the_cap(
     assert engine.registry.slots_in_use() == 2
     assert len(launcher.launches) == 2
     assert fill_slots(engine, settings, clock) == 0
+
+
+def test_slots_that_others_take_meanwhile_are_not_taken_again(
+    engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
+) -> None:
+    put(engine, "a", "b", "c")
+    plain = engine.registry.ready
+
+    def overtaken(limit: int, now: datetime) -> list[ModelRecord]:
+        found = plain(limit, now)
+        engine.registry.ready = plain  # type: ignore[method-assign]
+        assert fill_slots(engine, settings, clock) == settings.cap
+        return found
+
+    engine.registry.ready = overtaken  # type: ignore[method-assign]
+    assert fill_slots(engine, settings, clock) == 0
+    assert len(launcher.launches) == settings.cap == len(engine.registry.holding())
 
 
 def test_nothing_is_launched_from_the_deadline_on(
