@@ -125,7 +125,7 @@ def _fill(path: Path, load: Load) -> None:
                 " (SELECT 1 WHERE :count > 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)"
                 " INSERT INTO models (model_id, name, status, version, unfinished, holds_slot,"
                 " priority, not_before, created_at, record)"
-                " SELECT :prefix || printf('%012d', n), :name, :status, 1, :is_pending, 0,"
+                " SELECT :prefix || printf('%012d', n), :name, :status, :version, :is_pending, 0,"
                 " 5, 0.0, :created_at + n, replace(:record, :id, :prefix || printf('%012d', n))"
                 " FROM numbers",
                 {
@@ -133,6 +133,7 @@ def _fill(path: Path, load: Load) -> None:
                     "prefix": record.model_id[:-12],
                     "name": record.name,
                     "status": record.status,
+                    "version": record.version,
                     "is_pending": is_pending,
                     "created_at": record.created_at.timestamp(),
                     "record": record.stored(),
