@@ -8,13 +8,13 @@ hears of it, so whoever finds the record can repeat the launch, and gets the sam
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from queue_consumer.verdict import end_badly
 from trainshed.engine import Engine
-from trainshed.errors import CapReached, LaunchRefused, LaunchUncertain, Stale
+from trainshed.errors import LaunchRefused, LaunchUncertain, Stale
 from trainshed.handoff import launch_of
 from trainshed.record import Cause, ModelRecord, note_doubt, note_task, reserve
 from trainshed.settings import Settings
@@ -26,6 +26,10 @@ Clock = Callable[[], datetime]
 LAUNCH_HORIZON = timedelta(minutes=45)
 """No launch is repeated later than this after its slot was taken, for client tokens expire."""
 
+BATCH = 10
+"""How many records get their slots at once: RunTask takes half a second, and the time from a slot's
+taking to its launch should be short."""
+
 _SPARE = 10
 """How many more records than slots are looked at: other consumers take some of them."""
 
@@ -34,19 +38,32 @@ def fill_slots(
     engine: Engine, settings: Settings, clock: Clock, deadline: datetime | None = None
 ) -> int:
     """Launch Pending records while there are slots, and none from `deadline` on; give how many
-    launches were tried."""
+    launches were tried.
+
+    A batch gets its slots at once, and its tasks are noted at once. Whatever of it the deadline, or
+    a death, has kept from being launched or noted, the next `reconcile` launches.
+    """
+
+    def is_over() -> bool:
+        return deadline is not None and clock() >= deadline
+
     launches = 0
-    for record in engine.registry.ready(settings.cap + _SPARE, clock()):
-        if deadline is not None and clock() >= deadline:
-            break
-        try:
-            reserved = _reserve(engine, settings, record, clock())
-        except CapReached:
-            break
-        except Stale:  # another consumer was faster, or it has been cancelled
-            continue
-        launch(engine, settings, reserved, clock)
-        launches += 1
+    free = settings.cap - engine.registry.slots_in_use()
+    waiting = engine.registry.ready(free + _SPARE, clock()) if free > 0 else []
+    while waiting and free > 0 and not is_over():
+        size = min(free, BATCH)
+        batch, waiting = waiting[:size], waiting[size:]
+        reserved = _reserve(engine, settings, batch, clock)
+        free -= len(reserved)
+        started: list[tuple[ModelRecord, str]] = []
+        for record in reserved:
+            if is_over():
+                break
+            launches += 1
+            outcome = _start(engine, settings, record, clock)
+            if isinstance(outcome, str):
+                started.append((record, outcome))
+        _note_tasks(engine, started, clock)
     return launches
 
 
@@ -58,13 +75,39 @@ def launch(
     Past the horizon it only looks: the task may be there, but is not started any more. An attempt
     that the launcher refuses, or that has no task by then, is ended: then this gives its record.
     """
+    outcome = _start(engine, settings, record, clock)
+    if isinstance(outcome, str):
+        _note_tasks(engine, [(record, outcome)], clock)
+        return None
+    return outcome
+
+
+def _reserve(
+    engine: Engine, settings: Settings, records: Sequence[ModelRecord], clock: Clock
+) -> list[ModelRecord]:
+    """Give each its slot for its next attempt, up to the cap; leave out what is not Pending, or at
+    another attempt, by now."""
+    seen = {record.model_id: record for record in records}
+
+    def take_slot(current: ModelRecord) -> ModelRecord:
+        record = seen[current.model_id]
+        attempt = record.attempt + 1
+        return reserve(current, attempt, launch_of(record, attempt, settings), clock())
+
+    return engine.registry.amend_each(records, take_slot, settings.cap)
+
+
+def _start(
+    engine: Engine, settings: Settings, record: ModelRecord, clock: Clock
+) -> ModelRecord | str | None:
+    """The task of the current attempt; or, as it has none, its record where that is ended by now,
+    and None where the launcher leaves it open."""
     if record.launch is None or record.launched_at is None:
         raise ValueError(f"{record.model_id} has no launch to repeat")
     try:
         if clock() - record.launched_at < LAUNCH_HORIZON:
-            task = engine.launcher.launch(record.launch)
-        else:
-            task = _find(engine, record.launch.token)
+            return engine.launcher.launch(record.launch)
+        return _find(engine, record.launch.token)
     except LaunchRefused as refusal:
         return end_badly(engine, settings, record, Cause.START_FAILED, str(refusal), clock())
     except LaunchUncertain as error:
@@ -74,20 +117,18 @@ def launch(
             engine.registry.amend(
                 record.model_id,
                 lambda current: note_doubt(current, record.attempt, doubt, clock()),
+                seen=record,
             )
         return None
-    with suppress(Stale):  # the container's claim, or another consumer, was faster
-        engine.registry.amend(
-            record.model_id, lambda current: note_task(current, record.attempt, task, clock())
-        )
-    return None
 
 
-def _reserve(engine: Engine, settings: Settings, record: ModelRecord, now: datetime) -> ModelRecord:
-    attempt = record.attempt + 1
-    parameters = launch_of(record, attempt, settings)
-    return engine.registry.amend(
-        record.model_id, lambda current: reserve(current, attempt, parameters, now), settings.cap
+def _note_tasks(engine: Engine, started: Sequence[tuple[ModelRecord, str]], clock: Clock) -> None:
+    """Note the task of each record, but where its container's claim, or another consumer, was
+    faster."""
+    tasks = {record.model_id: (record.attempt, task) for record, task in started}
+    engine.registry.amend_each(
+        [record for record, _ in started],
+        lambda current: note_task(current, *tasks[current.model_id], clock()),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from trainshed.engine import Engine
 from trainshed.errors import InvalidRequest
 from trainshed.model_type import Catalogue
 from trainshed.ports import Message
-from trainshed.record import pending, rejected
+from trainshed.record import ModelRecord, pending, rejected
 from trainshed.request import decode
 
 _logger = logging.getLogger(__name__)
@@ -28,21 +29,28 @@ def take_in(engine: Engine, catalogue: Catalogue, now: datetime) -> int:
     count = 0
     for _ in range(MAX_BATCHES):
         messages = engine.queue.receive(BATCH)
-        for message in messages:
-            _take_in_one(engine, catalogue, message, now)
+        _take_in_batch(engine, catalogue, messages, now)
         count += len(messages)
         if not messages:  # a queue with many hosts may give fewer than it has
             break
     return count
 
 
-def _take_in_one(engine: Engine, catalogue: Catalogue, message: Message, now: datetime) -> None:
-    try:
-        request = decode(message.body, message.message_id, catalogue)
-    except InvalidRequest as error:
-        engine.registry.put_new(rejected(message.body, message.message_id, str(error), now))
-        engine.queue.bury(message, str(error))
-        _logger.warning("message %s rejected: %s", message.message_id, error)
-    else:
-        engine.registry.put_new(pending(request, message.sent_at, now))
-        engine.queue.delete(message)
+def _take_in_batch(
+    engine: Engine, catalogue: Catalogue, messages: Sequence[Message], now: datetime
+) -> None:
+    accepted: list[Message] = []
+    records: list[ModelRecord] = []
+    for message in messages:
+        try:
+            request = decode(message.body, message.message_id, catalogue)
+        except InvalidRequest as error:
+            engine.registry.put_new(rejected(message.body, message.message_id, str(error), now))
+            engine.queue.bury(message, str(error))
+            _logger.warning("message %s rejected: %s", message.message_id, error)
+        else:
+            accepted.append(message)
+            records.append(pending(request, message.sent_at, now))
+    if accepted:
+        engine.registry.put_new(*records)
+        engine.queue.delete(*accepted)

@@ -20,15 +20,30 @@ _UNITS = {"oldest_pending_seconds": "Seconds"}
 def measure(
     engine: Engine, settings: Settings, outcome: Outcome, now: datetime
 ) -> dict[str, int | float]:
-    """Name → number. Failures are counted by cause, those that are retried too."""
-    running = engine.registry.slots_in_use()
-    waiting = engine.registry.waiting()
+    """Name → number: how things stand, and what the tick has done."""
+    return {**_gauges(engine, settings, now), **count(outcome)}
+
+
+def count(outcome: Outcome) -> dict[str, int | float]:
+    """What the tick has done, as far as that can be said without looking at the engine again.
+    Failures are counted by cause, those that are retried too."""
     causes = Counter(
         record.cause
         for record in outcome.ended
         if record.cause is not None and record.status in (Status.FAILED, Status.PENDING)
     )
-    completed = sum(record.status is Status.COMPLETED for record in outcome.ended)
+    return {
+        "taken_in": outcome.taken_in,
+        "launches": outcome.launches,
+        "completed": sum(record.status is Status.COMPLETED for record in outcome.ended),
+        "failures": causes.total(),
+        **{f"failures_{cause.name.lower()}": causes[cause] for cause in Cause},
+    }
+
+
+def _gauges(engine: Engine, settings: Settings, now: datetime) -> dict[str, int | float]:
+    running = engine.registry.slots_in_use()
+    waiting = engine.registry.waiting()
     return {
         "queued": engine.queue.depth(),
         "pending": waiting.count,
@@ -37,11 +52,6 @@ def measure(
         ),
         "running": running,
         "slots_free": max(0, settings.cap - running),
-        "taken_in": outcome.taken_in,
-        "launches": outcome.launches,
-        "completed": completed,
-        "failures": causes.total(),
-        **{f"failures_{cause.name.lower()}": causes[cause] for cause in Cause},
     }
 
 

@@ -27,12 +27,16 @@ class Outcome:
 def tick(
     engine: Engine, settings: Settings, clock: Clock, deadline: datetime | None = None
 ) -> Outcome:
-    """See what has ended, take in what was asked for, launch what has a slot; in this order, so
-    that a slot that came free is filled at once. From `deadline` on nothing is launched."""
+    """See what has ended, launch what has a slot, take in what was asked for; in this order, so
+    that a slot that came free is filled at once: a queue is waited for, for up to a second. From
+    `deadline` on nothing is launched."""
     ended = reconcile(engine, settings, clock)
+    launches = fill_slots(engine, settings, clock, deadline)
     # Read each time: a model type that was added since is one that may be asked for.
     taken_in = take_in(engine, settings.read_catalogue(), clock())
-    return Outcome(ended, taken_in, fill_slots(engine, settings, clock, deadline))
+    if taken_in:
+        launches += fill_slots(engine, settings, clock, deadline)
+    return Outcome(ended, taken_in, launches)
 
 
 def is_idle(engine: Engine) -> bool:

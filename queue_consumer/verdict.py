@@ -95,7 +95,7 @@ def _write(
     engine: Engine, record: ModelRecord, verdict: Callable[[ModelRecord], ModelRecord]
 ) -> ModelRecord | None:
     try:
-        written = engine.registry.amend(record.model_id, verdict)
+        written = engine.registry.amend(record.model_id, verdict, seen=record)
     except Stale:  # another consumer has judged it, or the record follows another task by now
         return None
     if written.status.is_terminal:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from trainshed.errors import InvalidSettings
@@ -133,7 +134,10 @@ def own_task(settings: Settings, environ: Mapping[str, str]) -> str:
     )
 
 
+@lru_cache(maxsize=1)
 def _aws_parts(settings: AwsSettings) -> AwsParts:
+    # Kept, for to make a client takes longer than a tick: a Lambda function's process has one at
+    # every event.
     try:
         from trainshed.aws.parts import AwsParts
     except ModuleNotFoundError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -16,7 +17,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trainshed.errors import Conflict, UnknownModel
+from trainshed.errors import CapReached, Conflict, Stale, UnknownModel
 from trainshed.feedback import Feedback
 from trainshed.record import Cause, Launch, ModelRecord, Status
 
@@ -58,8 +59,8 @@ class Queue(Protocol):
         """
 
     @abstractmethod
-    def delete(self, message: Message) -> None:
-        """Take a received message off the queue; nothing happens if it has been already."""
+    def delete(self, *messages: Message) -> None:
+        """Take received messages off the queue; nothing happens to one that has been already."""
 
     @abstractmethod
     def bury(self, message: Message, reason: str) -> None:
@@ -117,12 +118,16 @@ class SlotCount:
     """How often a slot had been taken or given back by then."""
 
 
+Change = tuple[ModelRecord, ModelRecord]
+"""A record as it was seen, and what it is to become."""
+
+
 class Registry(Protocol):
     """One record per model, and the count of slots in use."""
 
     @abstractmethod
-    def put_new(self, record: ModelRecord) -> bool:
-        """Write a record unless one with its modelId exists; say whether it was written."""
+    def put_new(self, *records: ModelRecord) -> bool:
+        """Write each record unless one with its modelId exists; say whether all were written."""
 
     @abstractmethod
     def get(self, model_id: str) -> ModelRecord | None: ...
@@ -134,6 +139,12 @@ class Registry(Protocol):
         Where `new` takes a slot that `old` did not hold, in the same transaction: only if fewer
         than `cap` are in use. Where it gives one back, likewise. Raises `Conflict`, `CapReached`.
         """
+
+    def replace_together(self, changes: Sequence[Change], cap: int | None = None) -> bool:
+        """`replace` for all of these, of different models, in one write; or, where one of them
+        meets a conflict or the cap, or the engine has no such write, nothing. Say whether it was
+        done."""
+        return False
 
     @abstractmethod
     def slots_in_use(self) -> int: ...
@@ -190,12 +201,21 @@ class Registry(Protocol):
         model_id: str,
         transition: Callable[[ModelRecord], ModelRecord],
         cap: int | None = None,
+        seen: ModelRecord | None = None,
     ) -> ModelRecord:
-        """Apply a transition to the record as it is now, again if somebody else was faster.
+        """Apply a transition to the record as it is now, again if somebody else was faster. Whoever
+        has `seen` it a moment ago saves a read, as long as nobody has changed it since.
 
         Gives the record as written. Raises `UnknownModel`, `CapReached` and what `transition`
         raises (`Stale` where its guard does not hold).
         """
+        if seen is not None:
+            # What a record that has changed since would raise says nothing of the one that is.
+            with suppress(Conflict, Stale):
+                new = transition(seen)
+                if new is not seen:
+                    self.replace(seen, new, cap)
+                    return new
         while True:
             old = self.get(model_id)
             if old is None:
@@ -208,6 +228,31 @@ class Registry(Protocol):
             except Conflict:
                 continue
             return new
+
+    def amend_each(
+        self,
+        records: Sequence[ModelRecord],
+        transition: Callable[[ModelRecord], ModelRecord],
+        cap: int | None = None,
+    ) -> list[ModelRecord]:
+        """`amend` each of these records, which were seen a moment ago: in one write if none has
+        changed since and the cap has room for all, else one after the other up to the cap.
+
+        Gives those that were written; it leaves out those that `transition` finds `Stale`.
+        """
+        with suppress(Stale):
+            changes = [(record, transition(record)) for record in records]
+            if len(changes) > 1 and self.replace_together(changes, cap):
+                return [new for _, new in changes]
+        written = []
+        for record in records:
+            try:
+                written.append(self.amend(record.model_id, transition, cap, record))
+            except CapReached:
+                break
+            except Stale:
+                continue
+        return written
 
 
 class FileEntry(BaseModel):

@@ -69,8 +69,9 @@ class SimulatedQueue(Queue):
         self._in_flight.update((message.message_id, message) for message in received)
         return received
 
-    def delete(self, message: Message) -> None:
-        self._in_flight.pop(message.message_id, None)
+    def delete(self, *messages: Message) -> None:
+        for message in messages:
+            self._in_flight.pop(message.message_id, None)
 
     def bury(self, message: Message, reason: str) -> None:
         if self._in_flight.pop(message.message_id, None) is not None:
@@ -103,11 +104,13 @@ class SimulatedRegistry(Registry):
         self._unfinished = 0
         self._reports: dict[tuple[str, int], Report] = {}
 
-    def put_new(self, record: ModelRecord) -> bool:
-        if record.model_id in self._records:
-            return False
-        self._write(None, record)
-        return True
+    def put_new(self, *records: ModelRecord) -> bool:
+        written = 0
+        for record in records:
+            if record.model_id not in self._records:
+                self._write(None, record)
+                written += 1
+        return written == len(records)
 
     def get(self, model_id: str) -> ModelRecord | None:
         return self._records.get(model_id)

@@ -236,7 +236,7 @@ class FakesBench:
 
 
 class _Guarded:
-    """What it stands for, but one call at a time. `amend` is many calls."""
+    """What it stands for, but one call at a time. To amend is many calls."""
 
     def __init__(self, port: Any, lock: threading.Lock) -> None:
         self._port = port
@@ -244,6 +244,9 @@ class _Guarded:
 
     def amend(self, *given: Any, **named: Any) -> Any:
         return Registry.amend(cast("Registry", self), *given, **named)
+
+    def amend_each(self, *given: Any, **named: Any) -> Any:
+        return Registry.amend_each(cast("Registry", self), *given, **named)
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._port, name)

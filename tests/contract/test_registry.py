@@ -571,3 +571,44 @@ def test_mending_the_count_while_slots_change_hands_leaves_it_right(bench: Bench
     assert outcomes[:-1] == [None] * len(records)
     with bench.open() as engine:
         assert engine.registry.slots_in_use() == 0
+
+
+def test_of_many_new_records_those_that_exist_stay_as_they_are(registry: Registry) -> None:
+    old, new, other = (pending_record(name) for name in ("old", "new", "other"))
+    put(registry, old)
+    taken = take_slot(registry, old)
+    assert not registry.put_new(new, old, other)
+    assert registry.get(old.model_id) == taken
+    assert {record.name for record in registry.ready(9, NOW)} == {"new", "other"}
+    assert registry.put_new(pending_record("a"), pending_record("b"))
+
+
+def test_one_request_twice_among_many_gives_one_record(registry: Registry) -> None:
+    record, other = pending_record("twice"), pending_record("other")
+    assert not registry.put_new(record, other, record)
+    assert sorted(names(registry.newest(9))) == ["other", "twice"]
+
+
+def test_changes_of_many_take_slots_up_to_the_cap(registry: Registry) -> None:
+    records = [pending_record(f"m-{number}") for number in range(3)]
+    put(registry, *records)
+    assert len(registry.amend_each(records, reserved, 2)) == 2
+    assert registry.slots_in_use() == len(registry.holding()) == 2
+
+
+def test_changes_of_many_leave_out_what_has_moved_on(registry: Registry) -> None:
+    records = [pending_record(f"m-{number}") for number in range(3)]
+    put(registry, *records)
+    registry.replace(records[1], cancel(records[1], NOW))
+    written = registry.amend_each(records, reserved, 3)
+    assert names(written) == ["m-0", "m-2"]
+    assert registry.slots_in_use() == 2
+
+
+def test_changes_together_are_all_made_or_none(registry: Registry) -> None:
+    records = [pending_record(f"m-{number}") for number in range(3)]
+    put(registry, *records)
+    changes = [(record, reserved(record)) for record in records]
+    assert not registry.replace_together(changes, 2)
+    assert registry.slots_in_use() == 0
+    assert len(registry.ready(9, NOW)) == 3

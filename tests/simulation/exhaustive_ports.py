@@ -123,8 +123,9 @@ class _Queue:
         self._has_given = True
         return [self._message(index) for index in self._line.ask("receive")]
 
-    def delete(self, message: Message) -> None:
-        self._line.ask("delete", int(message.receipt))
+    def delete(self, *messages: Message) -> None:
+        for message in messages:
+            self._line.ask("delete", int(message.receipt))
 
     def depth(self) -> int:
         """For a message to a user, no more."""
@@ -137,20 +138,25 @@ class _Queue:
 
 
 class _Registry:
-    """`amend` is the project's own; the primitives ask."""
+    """What is no primitive is the project's own; the primitives ask."""
 
     amend = Registry.amend
+    amend_each = Registry.amend_each
+    replace_together = Registry.replace_together
+    """Never done: one change after the other has every interleaving that all at once has."""
 
     def __init__(self, line: Line, requests: Sequence[TrainingRequest], records: Records) -> None:
         self._line = line
         self._records = records
         self._indexes = {request.model_id: index for index, request in enumerate(requests)}
 
-    def put_new(self, record: ModelRecord) -> bool:
-        written: bool = self._line.ask(
-            "put_new", self._indexes[record.model_id], self._records.number(record)
-        )
-        return written
+    def put_new(self, *records: ModelRecord) -> bool:
+        """One after the other: what comes in between two of them is what may come here at all."""
+        written = [
+            self._line.ask("put_new", self._indexes[record.model_id], self._records.number(record))
+            for record in records
+        ]
+        return all(written)
 
     def get(self, model_id: str) -> ModelRecord | None:
         record: ModelRecord | None = self._line.ask("get", self._indexes[model_id])
@@ -165,6 +171,10 @@ class _Registry:
             int(new.holds_slot) - int(old.holds_slot),
             cap,
         )
+
+    def slots_in_use(self) -> int:
+        in_use: int = self._line.ask("slots_in_use")
+        return in_use
 
     def ready(self, limit: int, now: datetime) -> list[ModelRecord]:
         return list(self._line.ask("ready"))

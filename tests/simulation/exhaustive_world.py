@@ -156,6 +156,9 @@ class Rules:
             self._check_change(stored, new)
             yield f"{index}: {self._brief(after, index)}", None, after
 
+    def _slots_in_use(self, world: World, elapsed: int) -> Iterator[tuple[str, Any, World]]:
+        yield f"→ {world.slots}", world.slots, world
+
     def _ready(self, world: World, elapsed: int) -> Iterator[tuple[str, Any, World]]:
         found = self._where(world, lambda record: record.status is Status.PENDING)
         yield f"→ {len(found)}", found, world

@@ -67,8 +67,9 @@ class FakeQueue(Queue):
                 received.append(message)
         return received
 
-    def delete(self, message: Message) -> None:
-        self._messages.pop(message.message_id, None)
+    def delete(self, *messages: Message) -> None:
+        for message in messages:
+            self._messages.pop(message.message_id, None)
 
     def bury(self, message: Message, reason: str) -> None:
         held = self._messages.pop(message.message_id, None)

@@ -30,11 +30,13 @@ class FakeRegistry(Registry):
         self._changes = 0
         self._reports: dict[tuple[str, int], Report] = {}
 
-    def put_new(self, record: ModelRecord) -> bool:
-        if record.model_id in self._records:
-            return False
-        self._write(None, record)
-        return True
+    def put_new(self, *records: ModelRecord) -> bool:
+        written = 0
+        for record in records:
+            if record.model_id not in self._records:
+                self._write(None, record)
+                written += 1
+        return written == len(records)
 
     def get(self, model_id: str) -> ModelRecord | None:
         return self._records.get(model_id)

@@ -127,28 +127,26 @@ GUARDS = [
     Guard(
         "a message goes when its record is there",
         "queue_consumer.intake",
-        "        engine.registry.put_new(pending(request, message.sent_at, now))\n"
-        "        engine.queue.delete(message)",
-        "        engine.queue.delete(message)\n"
-        "        engine.registry.put_new(pending(request, message.sent_at, now))",
+        "        engine.registry.put_new(*records)\n        engine.queue.delete(*accepted)",
+        "        engine.queue.delete(*accepted)\n        engine.registry.put_new(*records)",
         _model("two_requests"),
     ),
     Guard(
         "a bad message is buried when its record is there",
         "queue_consumer.intake",
-        "        engine.registry.put_new(rejected(message.body, message.message_id, str(error),"
-        " now))\n        engine.queue.bury(message, str(error))",
-        "        engine.queue.bury(message, str(error))\n        engine.registry.put_new(rejected("
-        "message.body, message.message_id, str(error), now))",
+        "            engine.registry.put_new(rejected(message.body, message.message_id, str(error),"
+        " now))\n            engine.queue.bury(message, str(error))",
+        "            engine.queue.bury(message, str(error))\n            engine.registry.put_new("
+        "rejected(message.body, message.message_id, str(error), now))",
         f"{_UNIT}/test_crash_points.py",
     ),
     # Dispatch.
     Guard(
         "a slot is taken under the cap",
         "queue_consumer.dispatch",
-        "reserve(current, attempt, parameters, now), settings.cap",
-        "reserve(current, attempt, parameters, now), None",
-        _model("two_requests"),
+        "amend_each(records, take_slot, settings.cap)",
+        "amend_each(records, take_slot, None)",
+        f"{_UNIT}/test_dispatch.py",
     ),
     Guard(
         "no launch is repeated past the horizon",
@@ -160,8 +158,8 @@ GUARDS = [
     Guard(
         "no launch is begun past the deadline",
         "queue_consumer.dispatch",
-        "if deadline is not None and clock() >= deadline:",
-        "if False:",
+        "return deadline is not None and clock() >= deadline",
+        "return False",
         f"{_UNIT}/test_dispatch.py",
     ),
     # Reconcile and verdict.
@@ -261,9 +259,9 @@ GUARDS = [
     Guard(
         "local: slots are counted in the transaction",
         "trainshed.local.registry",
-        "        with self._database.transaction() as db:\n"
-        "            if limit is not None and self.slots_in_use() >= limit:",
-        "        with self._database.transaction() as db:\n            if False:",
+        "        if limit is not None and self.slots_in_use() >= limit:\n"
+        "            raise CapReached\n        cursor",
+        "        cursor",
         f"{_REGISTRY}",
     ),
     Guard(
@@ -305,22 +303,22 @@ GUARDS = [
     Guard(
         "aws: a record is written once",
         "trainshed.aws.registry",
-        'ConditionExpression="attribute_not_exists(model_id)"',
-        'ConditionExpression="attribute_not_exists(no_such)"',
+        '_IS_NEW = "attribute_not_exists(model_id)"',
+        '_IS_NEW = "attribute_not_exists(no_such)"',
         f"{_REGISTRY}",
     ),
     Guard(
         "aws: a record is replaced by who has read it last",
         "trainshed.aws.registry",
-        '"ConditionExpression": "version = :version"',
-        '"ConditionExpression": "version = :version OR version <> :version"',
+        'self._put(new, "version = :version"',
+        'self._put(new, "version = :version OR version <> :version"',
         f"{_REGISTRY}",
     ),
     Guard(
         "aws: a slot is taken under the cap",
         "trainshed.aws.registry",
-        '"attribute_not_exists(used) OR used < :cap"',
-        '"attribute_not_exists(used) OR used < :cap OR used >= :cap"',
+        'f"used <= :others{first}"',
+        'f"used <= :others OR used > :others{first}"',
         f"{_REGISTRY}",
     ),
     Guard(

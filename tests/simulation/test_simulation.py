@@ -23,7 +23,7 @@ def seeds(count: int) -> int:
 
 @pytest.fixture(scope="module")
 def chaos(how_many: Callable[[int, int], int]) -> Report:
-    return in_two_processes(run_chaos, seeds(how_many(200, 10_000)))
+    return in_two_processes(run_chaos, seeds(how_many(300, 10_000)))
 
 
 @pytest.mark.timeout(0)

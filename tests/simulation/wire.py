@@ -119,6 +119,9 @@ class Far:
     def amend(self, *given: Any, **named: Any) -> Any:
         return Registry.amend(cast("Registry", self), *given, **named)
 
+    def amend_each(self, *given: Any, **named: Any) -> Any:
+        return Registry.amend_each(cast("Registry", self), *given, **named)
+
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         act = getattr(self._port, verb)
 

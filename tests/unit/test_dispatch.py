@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -62,6 +62,23 @@ def test_launches_are_made_up_to_the_cap(
     assert fill_slots(engine, settings, clock) == 0
 
 
+def test_slots_that_others_take_meanwhile_are_not_taken_again(
+    engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
+) -> None:
+    put(engine, "a", "b", "c")
+    plain = engine.registry.ready
+
+    def overtaken(limit: int, now: datetime) -> list[ModelRecord]:
+        found = plain(limit, now)
+        engine.registry.ready = plain  # type: ignore[method-assign]
+        assert fill_slots(engine, settings, clock) == settings.cap
+        return found
+
+    engine.registry.ready = overtaken  # type: ignore[method-assign]
+    assert fill_slots(engine, settings, clock) == 0
+    assert len(launcher.launches) == settings.cap == len(engine.registry.holding())
+
+
 def test_nothing_is_launched_from_the_deadline_on(
     engine: Engine, settings: Settings, clock: FakeClock, launcher: FakeLauncher
 ) -> None:
@@ -76,8 +93,10 @@ def test_nothing_is_launched_from_the_deadline_on(
     launcher.launch = slow  # type: ignore[method-assign]
     assert fill_slots(engine, settings, clock, NOW + timedelta(seconds=10)) == 1
     statuses = [now_of(engine, record).status for record in records]
-    assert statuses == [Status.IN_PROGRESS, Status.PENDING]
-    assert engine.registry.slots_in_use() == 1
+    assert statuses == [Status.IN_PROGRESS, Status.LAUNCHING]
+    assert engine.registry.slots_in_use() == 2
+    reconcile(engine, settings, clock)
+    assert len(launcher.launches) == 2, "what has its slot is launched at the next tick"
 
 
 def test_a_launch_is_what_was_frozen_in_the_record(

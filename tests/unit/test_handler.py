@@ -155,6 +155,7 @@ def test_an_event_of_a_stopped_task_fills_its_slot(function: Function) -> None:
     invocation = function.invoke(event)
     assert invocation.returned["failures_spot_interruption"] == 1
     assert invocation.returned["launches"] == 1, "the delayed one is not ready yet"
+    assert "running" not in invocation.returned, "how things stand is the schedule's to measure"
     assert function.statuses() == {Status.IN_PROGRESS: CAP, Status.PENDING: 1}
     assert any("Your Spot Task was interrupted." in line["message"] for line in invocation.logs)
     # Doubled, late or made up, an event is only a reason to look.

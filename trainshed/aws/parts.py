@@ -1,4 +1,4 @@
-"""AwsParts: the adapters, made from the settings, with one session for all of them."""
+"""AwsParts: the adapters, made from the settings, with one client of each service for them all."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class AwsParts:
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
         self._session = boto3.session.Session()
+        self._clients: dict[str, Any] = {}
 
     def queue(self) -> SqsQueue:
         settings = self._settings
@@ -68,6 +69,8 @@ class AwsParts:
         return EcsLauncher(self._client("ecs"), self._client("logs"), placement)
 
     def _client(self, service: str) -> Any:
-        """A client for the environment's account and region."""
-        with in_words(service):
-            return self._session.client(service, config=_CONFIG)
+        """A client for the environment's account and region, the same one each time."""
+        if service not in self._clients:
+            with in_words(service):
+                self._clients[service] = self._session.client(service, config=_CONFIG)
+        return self._clients[service]

@@ -69,9 +69,15 @@ class SqsQueue(Queue):
             for message in answer.get("Messages", [])
         ]
 
-    def delete(self, message: Message) -> None:
-        with in_words("The queue"):
-            self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message.receipt)
+    def delete(self, *messages: Message) -> None:
+        for start in range(0, len(messages), BATCH):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message.receipt}
+                for index, message in enumerate(messages[start : start + BATCH])
+            ]
+            # One that cannot be deleted now comes again, and finds its record.
+            with in_words("The queue"):
+                self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
 
     def bury(self, message: Message, reason: str) -> None:
         if not self._hold(message):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from trainshed.aws.words import error_code, in_words
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
-from trainshed.ports import Registry, Report, SlotCount, Waiting
+from trainshed.ports import Change, Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
 
 REPORT_DAYS = 90
@@ -36,6 +36,9 @@ _PENDING, _SLOT = "pending", "slot"
 _TRIES = 8
 _AT_ONCE = 100
 """How many items DynamoDB gives in one answer."""
+_WRITTEN_AT_ONCE = 99
+"""How many records go into one transaction, beside the count of slots."""
+_IS_NEW = "attribute_not_exists(model_id)"
 _TAKEN = ("ConditionalCheckFailedException", "TransactionConflictException")
 """The second: the record is being changed this very moment, so it is there."""
 
@@ -48,13 +51,28 @@ class DynamoRegistry(Registry):
         self._dynamodb = dynamodb
         self._table = table
 
-    def put_new(self, record: ModelRecord) -> bool:
+    def put_new(self, *records: ModelRecord) -> bool:
+        new = {record.model_id: record for record in reversed(records)}
+        while len(new) > 1:
+            writes = [self._put(record, _IS_NEW) for record in new.values()]
+            reasons = self._transact(writes)
+            if reasons is None:
+                return len(new) == len(records)
+            new = {
+                model_id: new[model_id]
+                for model_id, reason in zip(new, reasons, strict=True)
+                if reason != "ConditionalCheckFailed"
+            }
+        written = [self._put_one(record) for record in new.values()]
+        return len(written) == len(records) and all(written)
+
+    def _put_one(self, record: ModelRecord) -> bool:
         with in_words("The registry"):
             try:
                 self._dynamodb.put_item(
                     TableName=self._table,
                     Item=_item(record),
-                    ConditionExpression="attribute_not_exists(model_id)",
+                    ConditionExpression=_IS_NEW,
                 )
             except ClientError as error:
                 if error_code(error) in _TAKEN:
@@ -67,20 +85,17 @@ class DynamoRegistry(Registry):
         return _record(item["record"]) if item else None
 
     def replace(self, old: ModelRecord, new: ModelRecord, cap: int | None = None) -> None:
-        write = {
-            "Put": {
-                "TableName": self._table,
-                "Item": _item(new),
-                "ConditionExpression": "version = :version",
-                "ExpressionAttributeValues": {":version": _serialize(old.version)},
-            }
-        }
-        change = int(new.holds_slot) - int(old.holds_slot)
-        count = [self._count_slot(change, cap)] if change else []
-        reasons = self._transact([*count, write])
+        count = self._count_slots([(old, new)], cap)
+        reasons = self._transact([*count, self._put_over(old, new)])
         if reasons is None:
             return
         raise CapReached if count and reasons[0] == "ConditionalCheckFailed" else Conflict
+
+    def replace_together(self, changes: Sequence[Change], cap: int | None = None) -> bool:
+        if len(changes) > _WRITTEN_AT_ONCE:
+            return False
+        writes = [self._put_over(old, new) for old, new in changes]
+        return self._transact([*self._count_slots(changes, cap), *writes]) is None
 
     def slots_in_use(self) -> int:
         item = self._get(_SLOTS)
@@ -168,23 +183,19 @@ class DynamoRegistry(Registry):
         return self._count(_PENDING) + self._count(_SLOT)
 
     def waiting(self) -> Waiting:
-        count = self._count(_PENDING)
-        # The index is by priority first: the oldest of all is the oldest of one priority.
-        oldest = [
-            record.created_at
-            for priority in range(10 if count else 0)
-            for record in self._records(
-                1,
+        asked = [
+            item["created_at"]["S"].partition("#")[0]
+            for page in self._pages(
                 IndexName="by_state",
-                KeyConditionExpression="#state = :state AND begins_with(state_order, :priority)",
+                KeyConditionExpression="#state = :state",
                 ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={
-                    ":state": {"S": _PENDING},
-                    ":priority": {"S": f"{priority}#"},
-                },
+                ExpressionAttributeValues={":state": {"S": _PENDING}},
+                ProjectionExpression="created_at",
             )
+            for item in page["Items"]
         ]
-        return Waiting(count, min(oldest, default=None))
+        oldest = min(asked, default=None)
+        return Waiting(len(asked), None if oldest is None else datetime.fromisoformat(oldest))
 
     def newest(
         self, limit: int, status: Status | None = None, name: str | None = None
@@ -261,7 +272,26 @@ class DynamoRegistry(Registry):
             )
         return _deserialized(answer.get("Item", {}))
 
-    def _count_slot(self, change: int, cap: int | None) -> dict[str, Any]:
+    def _put(self, record: ModelRecord, condition: str, **values: object) -> dict[str, Any]:
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": _item(record),
+            "ConditionExpression": condition,
+        }
+        if values:
+            put["ExpressionAttributeValues"] = {
+                f":{name}": _serialize(value) for name, value in values.items()
+            }
+        return {"Put": put}
+
+    def _put_over(self, old: ModelRecord, new: ModelRecord) -> dict[str, Any]:
+        return self._put(new, "version = :version", version=old.version)
+
+    def _count_slots(self, changes: Sequence[Change], cap: int | None) -> list[dict[str, Any]]:
+        """The write that counts the slots that change hands; none if none does."""
+        change = sum(int(new.holds_slot) - int(old.holds_slot) for old, new in changes)
+        if not change:
+            return []
         values = {":change": change, ":none": 0, ":one": 1}
         update: dict[str, Any] = {
             "TableName": self._table,
@@ -270,10 +300,12 @@ class DynamoRegistry(Registry):
             " changes = if_not_exists(changes, :none) + :one",
         }
         if change > 0 and cap is not None:
-            update["ConditionExpression"] = "attribute_not_exists(used) OR used < :cap"
-            values[":cap"] = cap
+            # Nobody has taken a slot yet where there is no count: then the cap alone decides.
+            first = " OR attribute_not_exists(used)" if change <= cap else ""
+            update["ConditionExpression"] = f"used <= :others{first}"
+            values[":others"] = cap - change
         update["ExpressionAttributeValues"] = _serialized(values)
-        return {"Update": update}
+        return [{"Update": update}]
 
     def _transact(self, writes: list[dict[str, Any]]) -> list[str] | None:
         """Do all the writes or none. Gives None, or for each write why it could not be done."""

@@ -63,9 +63,12 @@ class LocalQueue(Queue):
             for message_id, body, sent_at, receives in rows
         ]
 
-    def delete(self, message: Message) -> None:
+    def delete(self, *messages: Message) -> None:
         with self._database.transaction() as db:
-            db.execute("DELETE FROM messages WHERE message_id = ?", (message.message_id,))
+            db.executemany(
+                "DELETE FROM messages WHERE message_id = ?",
+                [(message.message_id,) for message in messages],
+            )
 
     def bury(self, message: Message, reason: str) -> None:
         with self._database.transaction() as db:

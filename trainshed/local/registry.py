@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sqlite3
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainshed.errors import CapReached, Conflict, StorageUnavailable
 from trainshed.local.database import Database
-from trainshed.ports import Registry, Report, SlotCount, Waiting
+from trainshed.ports import Change, Registry, Report, SlotCount, Waiting
 from trainshed.record import ModelRecord, Status
 
 # No retry is delayed for a day: the clock was set back since.
@@ -23,16 +25,16 @@ class LocalRegistry(Registry):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_new(self, record: ModelRecord) -> bool:
+    def put_new(self, *records: ModelRecord) -> bool:
         with self._database.transaction() as db:
-            cursor = db.execute(
+            cursor = db.executemany(
                 "INSERT INTO models (model_id, name, status, version, unfinished, holds_slot,"
                 " priority, not_before, created_at, record)"
                 " VALUES (:model_id, :name, :status, :version, :unfinished, :holds_slot,"
                 " :priority, :not_before, :created_at, :record) ON CONFLICT DO NOTHING",
-                _columns(record),
+                map(_columns, records),
             )
-            return cursor.rowcount == 1
+            return cursor.rowcount == len(records)
 
     def get(self, model_id: str) -> ModelRecord | None:
         records = self._select("WHERE model_id = ?", (model_id,))
@@ -43,16 +45,28 @@ class LocalRegistry(Registry):
         if limit is not None and self.slots_in_use() >= limit:
             raise CapReached  # seen by reading, which keeps no writer waiting
         with self._database.transaction() as db:
-            if limit is not None and self.slots_in_use() >= limit:
-                raise CapReached
-            cursor = db.execute(
-                "UPDATE models SET status = :status, version = :version, unfinished = :unfinished,"
-                " holds_slot = :holds_slot, not_before = :not_before, record = :record"
-                " WHERE model_id = :model_id AND version = :old_version",
-                {**_columns(new), "old_version": old.version},
-            )
-            if cursor.rowcount != 1:
-                raise Conflict
+            self._replace(db, old, new, limit)
+
+    def replace_together(self, changes: Sequence[Change], cap: int | None = None) -> bool:
+        with suppress(CapReached, Conflict), self._database.transaction() as db:
+            for old, new in changes:
+                self._replace(db, old, new, cap if new.holds_slot and not old.holds_slot else None)
+            return True
+        return False
+
+    def _replace(
+        self, db: sqlite3.Connection, old: ModelRecord, new: ModelRecord, limit: int | None
+    ) -> None:
+        if limit is not None and self.slots_in_use() >= limit:
+            raise CapReached
+        cursor = db.execute(
+            "UPDATE models SET status = :status, version = :version, unfinished = :unfinished,"
+            " holds_slot = :holds_slot, not_before = :not_before, record = :record"
+            " WHERE model_id = :model_id AND version = :old_version",
+            {**_columns(new), "old_version": old.version},
+        )
+        if cursor.rowcount != 1:
+            raise Conflict
 
     def slots_in_use(self) -> int:
         return self._count("holds_slot = 1")

@@ -108,16 +108,20 @@ def work_off(
     """Wake the consumer once by its schedule, and then by those events of the trainings that its
     rule picks, until there is nothing left to do."""
     seen = len(runner.stage.events())
-    measured = consumer.invoke(SCHEDULED)
-    while any(measured[name] for name in ("queued", "pending", "running")):
+    consumer.invoke(SCHEDULED)
+    is_over = False
+    while not is_over:
         going = runner.step()
         events = runner.stage.events(seen)
         seen += len(events)
         waking = [event for event in events if matches(event)]
-        assert going or waking, f"nothing goes on, and nobody is told: {measured}"
         for event in waking:
-            measured = consumer.invoke(event)
+            consumer.invoke(event)
+        is_over = not going and not waking
         time.sleep(0.1)
+    measured = consumer.invoke(SCHEDULED)
+    left = {name: measured[name] for name in ("queued", "pending", "running")}
+    assert not any(left.values()), f"nothing goes on, and nobody was told: {left}"
 
 
 def tell(server: MotoServer, detail: dict[str, str]) -> None:
