@@ -69,7 +69,6 @@ class WordFeatureEmbeddings(TokenEmbeddings):
 
     def _add_embeddings_internal(self, sentences: list[Sentence]) -> list[Sentence]:
         batch = self.encoder.encode([[token.text for token in s.tokens] for s in sentences])
-        batch.pop("lengths")
         tensors = {name: torch.from_numpy(a).to(flair.device) for name, a in batch.items()}
         for sentence, embedded in zip(sentences, self(**tensors), strict=True):
             for token, vector in zip(sentence.tokens, embedded.unbind(), strict=False):

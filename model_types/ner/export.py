@@ -1,4 +1,4 @@
-"""What serving needs of a trained tagger: its ONNX graph and its vocabulary."""
+"""What serving needs of a trained tagger: its ONNX graphs and its vocabulary."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from flair.models import SequenceTagger
 
 from model_types import Json
 from model_types.ner.embeddings import WordFeatureEmbeddings
-from model_types.ner.encoder import MODEL, TOKENIZER, VOCABULARY, Encoder, load_encoder
-from model_types.ner.lstm_graph import export_lstm
+from model_types.ner.encoder import MODEL, TOKENIZER, VOCABULARY, WORDS, Encoder, load_encoder
+from model_types.ner.lstm_graph import export_lstm, export_words
 from model_types.ner.transformer_graph import export_transformer
 
 
 def export(tagger: SequenceTagger, folder: Path) -> Encoder:
-    """Write model.onnx, vocabulary.json and, for a transformer, tokenizer.json; give the encoder
-    that serving will use."""
+    """Write model.onnx, vocabulary.json and words.onnx or, for a transformer, tokenizer.json; give
+    the encoder that serving will use."""
     vocabulary: Json = {"tags": tagger.label_dictionary.get_items(), "crf": None}
     if tagger.use_crf:
         vocabulary["crf"] = {
@@ -28,6 +28,7 @@ def export(tagger: SequenceTagger, folder: Path) -> Encoder:
     embeddings: Any = tagger.embeddings
     if isinstance(embeddings, WordFeatureEmbeddings):
         vocabulary["encoder"] = {"kind": "words", **embeddings.encoder.to_json()}
+        export_words(tagger, folder / WORDS)
         export_lstm(tagger, folder / MODEL)
     else:
         tokenizer = embeddings.tokenizer

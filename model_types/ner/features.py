@@ -1,23 +1,20 @@
-"""What the `scratch` network reads of a word: the word itself, its shape and its characters.
-
-A batch names each of its distinct words once, and its sentences as rows of indices into them.
-"""
+"""What the `scratch` network reads of a word: the word itself, its shape and its characters."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_types.ner.text import Token
-
 PAD, UNKNOWN = 0, 1
 """The first two rows of every table."""
+
+PADDING = ""
+"""The word that fills up the shorter sentences of a batch."""
 
 CHARACTERS = 16
 """Characters of a word that are read: a longer one gives its first and last halves."""
@@ -55,15 +52,13 @@ SHAPES = UNKNOWN + 1 + len(_SHAPES)
 
 
 class WordEncoder:
-    """Turns sentences into the inputs of the network."""
+    """Turns words into rows of the network's tables."""
 
     def __init__(self, words: Sequence[str], characters: Sequence[str]) -> None:
         self.words = list(words)
         self.characters = list(characters)
         self._word_rows = {word: row for row, word in enumerate(words, UNKNOWN + 1)}
         self._character_rows = {c: row for row, c in enumerate(characters, UNKNOWN + 1)}
-        # The same few thousand words make up most of every text.
-        self._rows = lru_cache(maxsize=20_000)(self._rows_of)
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]]) -> WordEncoder:
@@ -86,32 +81,24 @@ class WordEncoder:
     def to_json(self) -> dict[str, Any]:
         return {"words": self.words, "characters": self.characters}
 
-    def pieces(self, sentence: list[Token]) -> list[list[Token]]:
-        """The network reads a sentence of any length in one piece."""
-        return [sentence]
+    def features(self, words: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+        """Tell of U words: `words` (U,), `shapes` (U,), `characters` (U, CHARACTERS)."""
+        rows = np.array(list(map(self._rows, words)), dtype=np.int64)
+        return {"words": rows[:, 0], "shapes": rows[:, 1], "characters": rows[:, 2:]}
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.int64]]:
-        """Give the inputs of the network for a batch of B sentences, the longest of T words, with U
-        distinct words (and a first one for padding):
-
-        `words` (U,), `shapes` (U,), `characters` (U, CHARACTERS), `tokens` (B, T), `lengths` (B,).
-        """
-        distinct: dict[str, int] = {}
-        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
-        tokens = np.zeros((len(sentences), lengths.max()), dtype=np.int64)
+        """Tell of a batch of B sentences, the longest of T words: the `features` of its distinct
+        words, padding first, and `tokens` (B, T), which are indices into them."""
+        distinct = {PADDING: PAD}
+        tokens = np.full((len(sentences), max(map(len, sentences))), PAD, dtype=np.int64)
         for row, sentence in zip(tokens, sentences, strict=True):
-            row[: len(sentence)] = [distinct.setdefault(w, len(distinct) + 1) for w in sentence]
-        rows = np.array([[PAD] * (2 + CHARACTERS), *map(self._rows, distinct)], dtype=np.int64)
-        return {
-            "words": rows[:, 0],
-            "shapes": rows[:, 1],
-            "characters": rows[:, 2:],
-            "tokens": tokens,
-            "lengths": lengths,
-        }
+            row[: len(sentence)] = [distinct.setdefault(word, len(distinct)) for word in sentence]
+        return {**self.features(distinct), "tokens": tokens}
 
-    def _rows_of(self, word: str) -> list[int]:
+    def _rows(self, word: str) -> list[int]:
         """The word's row, its shape's, and its characters'."""
+        if word == PADDING:
+            return [PAD] * (2 + CHARACTERS)
         characters = [self._character_rows.get(c, UNKNOWN) for c in _ends(word)]
         padding = [PAD] * (CHARACTERS - len(characters))
         return [self._word_rows.get(_normal(word), UNKNOWN), _shape(word), *characters, *padding]

@@ -1,12 +1,13 @@
-"""The `scratch` network as an ONNX graph that gives `emissions`, a score per token and tag.
+"""The `scratch` network as two ONNX graphs: from words to their vectors, and from sentences of
+vectors to `emissions`, a score per token and tag.
 
-It is put together operator by operator, so that the LSTM stays one operator, and runs no further
+They are put together operator by operator, so that the LSTM stays one operator, and runs no further
 than each sentence's length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +23,15 @@ from model_types.ner.features import CHARACTERS
 _OPSET = 17
 _IR_VERSION = 8
 
-_INPUTS = {
-    "words": ("U",),
-    "shapes": ("U",),
-    "characters": ("U", CHARACTERS),
-    "tokens": ("B", "T"),
-    "lengths": ("B",),
-}
-
 Weights = Mapping[str, NDArray[np.float32]]
+Shape = tuple[str | int, ...]
 
 
-def export_lstm(tagger: SequenceTagger, path: Path) -> None:
-    """Write the graph of a tagger on `WordFeatureEmbeddings`; its inputs are what
-    `WordEncoder.encode` gives."""
-    weights = {name: weight.cpu().numpy() for name, weight in tagger.state_dict().items()}
+def export_words(tagger: SequenceTagger, path: Path) -> None:
+    """Write the embeddings of a tagger on `WordFeatureEmbeddings`: from what
+    `WordEncoder.features` tells of words to `vectors` (U, D)."""
+    weights = _weights(tagger)
     graph = _Graph()
-    _add_embeddings(graph, weights)
-    _add_lstm(graph, weights)
-    graph.add("MatMul", ["context", graph.constant(weights["linear.weight"].T)], "scores")
-    graph.add("Add", ["scores", graph.constant(weights["linear.bias"])], "emissions")
-    onnx.save(graph.model(_INPUTS, ("B", "T", len(tagger.label_dictionary))), path)
-
-
-def _add_embeddings(graph: _Graph, weights: Weights) -> None:
-    """The distinct words' embeddings (U, D), and from them the tokens' (T, B, D)."""
 
     def weight(name: str) -> str:
         return graph.constant(weights[f"embeddings.{name}"])
@@ -61,13 +46,33 @@ def _add_embeddings(graph: _Graph, weights: Weights) -> None:
         graph.add("Conv", ["spelling", *filters], f"filtered{index}", pads=[width - 1] * 2)
         graph.add("ReduceMax", [f"filtered{index}"], f"seen{index}", axes=[2], keepdims=0)
         parts.append(f"seen{index}")
-    graph.add("Concat", parts, "distinct", axis=1)
-    graph.add("Transpose", ["tokens"], "steps", perm=[1, 0])
-    graph.add("Gather", ["distinct", "steps"], "embedded")
+    graph.add("Concat", parts, "vectors", axis=1)
+
+    words: dict[str, Shape] = {"words": ("U",), "shapes": ("U",), "characters": ("U", CHARACTERS)}
+    inputs = [_tensor(name, TensorProto.INT64, shape) for name, shape in words.items()]
+    size = tagger.embeddings.embedding_length
+    onnx.save(graph.model(inputs, _tensor("vectors", TensorProto.FLOAT, ("U", size))), path)
+
+
+def export_lstm(tagger: SequenceTagger, path: Path) -> None:
+    """Write the rest of the tagger; its inputs are what `WordVectors.encode` gives."""
+    weights = _weights(tagger)
+    graph = _Graph()
+    _add_lstm(graph, weights)
+    graph.add("MatMul", ["context", graph.constant(weights["linear.weight"].T)], "scores")
+    graph.add("Add", ["scores", graph.constant(weights["linear.bias"])], "emissions")
+
+    size = tagger.embeddings.embedding_length
+    inputs = [
+        _tensor("vectors", TensorProto.FLOAT, ("T", "B", size)),
+        _tensor("lengths", TensorProto.INT32, ("B",)),
+    ]
+    tags = len(tagger.label_dictionary)
+    onnx.save(graph.model(inputs, _tensor("emissions", TensorProto.FLOAT, ("B", "T", tags))), path)
 
 
 def _add_lstm(graph: _Graph, weights: Weights) -> None:
-    """From `embedded` (T, B, D) to `context` (B, T, both directions' units)."""
+    """From `vectors` (T, B, D) to `context` (B, T, both directions' units)."""
 
     def both_directions(*names: str) -> str:
         return graph.constant(
@@ -85,10 +90,9 @@ def _add_lstm(graph: _Graph, weights: Weights) -> None:
         both_directions("weight_hh"),
         both_directions("bias_ih", "bias_hh"),
     ]
-    graph.add("Cast", ["lengths"], "lengths32", to=TensorProto.INT32)
     graph.add(
         "LSTM",
-        ["embedded", *lstm, "lengths32"],
+        ["vectors", *lstm, "lengths"],
         "directions",  # (T, 2, B, units)
         direction="bidirectional",
         hidden_size=units,
@@ -96,6 +100,14 @@ def _add_lstm(graph: _Graph, weights: Weights) -> None:
     graph.add("Transpose", ["directions"], "by_sentence", perm=[2, 0, 1, 3])
     joined = graph.constant(np.array([0, 0, 2 * units], dtype=np.int64))
     graph.add("Reshape", ["by_sentence", joined], "context")
+
+
+def _weights(tagger: SequenceTagger) -> Weights:
+    return {name: weight.cpu().numpy() for name, weight in tagger.state_dict().items()}
+
+
+def _tensor(name: str, kind: int, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
 
 
 def _gates(weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,18 +132,9 @@ class _Graph:
         return name
 
     def model(
-        self, inputs: Mapping[str, tuple[str | int, ...]], emissions: tuple[str | int, ...]
+        self, inputs: Sequence[onnx.ValueInfoProto], output: onnx.ValueInfoProto
     ) -> onnx.ModelProto:
-        graph = helper.make_graph(
-            self._nodes,
-            "ner",
-            [
-                helper.make_tensor_value_info(name, TensorProto.INT64, shape)
-                for name, shape in inputs.items()
-            ],
-            [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, emissions)],
-            self._constants,
-        )
+        graph = helper.make_graph(self._nodes, "ner", inputs, [output], self._constants)
         opset = helper.make_opsetid("", _OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION)
         onnx.checker.check_model(model)

@@ -1,4 +1,4 @@
-"""Serving: an artifact's ONNX graph and vocabulary, without the framework that trained them."""
+"""Serving: an artifact's ONNX graphs and vocabulary, without the framework that trained them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from model_types import Answers, Inputs, Json
 from model_types.ner.decode import Crf, Span, best_tags, entity, spans, viterbi
 from model_types.ner.encoder import MODEL, VOCABULARY, Encoder, load_encoder
 from model_types.ner.feedback import marked_sentences
+from model_types.ner.session import load_session
 from model_types.ner.text import Token, sentences
 from model_types.text_input import TEXT_REQUEST_SCHEMAS, decode_text
 
@@ -118,16 +119,10 @@ class NerPredictor:
 
 
 def load(folder: Path) -> NerPredictor:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the server runs a process per core
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    session = onnxruntime.InferenceSession(
-        str(folder / MODEL), options, providers=["CPUExecutionProvider"]
-    )
     vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
     crf = vocabulary["crf"]
     return NerPredictor(
-        session,
+        load_session(folder / MODEL),
         load_encoder(vocabulary["encoder"], folder),
         vocabulary["tags"],
         crf and Crf(np.array(crf["transitions"], dtype=np.float32), crf["start"], crf["stop"]),

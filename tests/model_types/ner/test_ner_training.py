@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +83,7 @@ def test_leaves_an_artifact_and_nothing_else(trained: Trained) -> None:
     assert files == {
         "framework/model.pt",
         "model.onnx",
+        "words.onnx",
         "vocabulary.json",
         "history.csv",
         "training_curves.png",
@@ -146,6 +148,15 @@ def test_framework_and_onnx_agree_on_every_dev_sentence(trained: Trained) -> Non
     assert sum(map(len, expected)) > 100
     for text, one, other in zip(texts, answers, expected, strict=True):
         assert agree(one, other), text
+
+
+def test_an_artifact_of_before_the_words_had_a_graph_is_refused(
+    trained: Trained, tmp_path: Path
+) -> None:
+    for file in ("model.onnx", "vocabulary.json"):
+        shutil.copy(trained.folder / file, tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no words\.onnx\. Train it again\."):
+        load_predictor("ner", FOLDERS).load(tmp_path)
 
 
 def test_answers_the_same_alone_and_among_others(trained: Trained) -> None:
