@@ -36,10 +36,11 @@ class FineTunedTagger(SequenceTagger):
         """`arguments` and `settings` are a `SequenceTagger`'s, without RNN and CRF."""
         super().__init__(embeddings, *arguments, **settings)
         tokenizer: Any = embeddings.tokenizer
+        self._max_subwords = tokenizer.model_max_length
         self._encoder = SubwordEncoder(
             # a copy, because Flair sets the padding of its own at each call
             Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()),
-            tokenizer.model_max_length,
+            self._max_subwords,
         )
 
     def length(self, sentence: Sentence) -> int:
@@ -50,6 +51,8 @@ class FineTunedTagger(SequenceTagger):
     def forward_loss(self, sentences: list[Sentence]) -> tuple[Tensor, int]:
         """Give the sum of the words' losses, and how many words there are."""
         batch = self._encoder.encode([[token.text for token in s.tokens] for s in sentences])
+        if batch["input_ids"].shape[1] == self._max_subwords:  # perhaps more: Flair reads windows
+            return super().forward_loss(sentences)
         feeds = {name: torch.from_numpy(array).to(flair.device) for name, array in batch.items()}
         first = feeds.pop("first")
         transformer: Any = self.embeddings.model
