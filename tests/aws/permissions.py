@@ -1,8 +1,9 @@
 """Who has a role's credentials may do what its policies allow; the tests' own keys may do all.
 
 moto can check this, and is taught here what it does not know: that a permission of DynamoDB is for
-a table, that a transaction needs the permissions of its parts, and, of the services for which it
-sees no resource but `*`, at least the action. It takes no notice of conditions.
+a table, that a transaction needs the permissions of its parts, that SQS has none of their own for
+batches, and, of the services for which it sees no resource but `*`, at least the action. It takes
+no notice of conditions.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def check_permissions() -> None:
 
     def check_action_permitted(request: IAMRequest, resource: str) -> None:
         if request._service in _WITH_RESOURCES:
+            if request._service == "sqs":  # many at once take the permission of one
+                request._action = request._action.removesuffix("Batch")
             check_resource(request, resource)
         elif request._service == "dynamodb":
             for action, table in _table_actions(request):
