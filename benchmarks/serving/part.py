@@ -222,7 +222,9 @@ def _text(texts: dict[str, Texts]) -> str:
         "answer as the predictor does; after one answer with another status than 2xx a server has "
         "no figure. All servers of one model and number of workers are up at once and take turns "
         "of two seconds; a ratio is of two turns of one round. The load itself takes a part of the "
-        "same cores."
+        "same cores. The predictor remembers what it worked out of single words (vectors of the "
+        "tagger, stems of the sentiment model), and the texts come again: so every server with it "
+        "answers from a memory that is warm, as one that has run for a while."
     )
     the_floor = (
         f"- **{FLOOR}**: the predictor's `decode` and `predict` and `json.dumps`, in a loop over "
