@@ -66,11 +66,13 @@ class NerPredictor:
         encoder: Encoder,
         tags: Sequence[str],
         crf: Crf | None,
+        batch_tokens: int = _BATCH_TOKENS,
     ) -> None:
         self._session = session
         self._encoder = encoder
         self._tags = tags
         self._crf = crf
+        self._batch_tokens = batch_tokens
 
     @property
     def labels(self) -> Sequence[str]:
@@ -87,8 +89,9 @@ class NerPredictor:
             for piece in self._encoder.pieces(sentence)
         )
         found: list[list[Json]] = [[] for _ in items]
-        for batch in _batches(pieces):
-            for piece, piece_spans in zip(batch, self._spans(batch), strict=True):
+        for batch in _batches(pieces, self._batch_tokens):
+            tagged = self.tag([[token.text for token in piece.tokens] for piece in batch])
+            for piece, piece_spans in zip(batch, tagged, strict=True):
                 text = items[piece.text]
                 found[piece.text] += [entity(text, piece.tokens, span) for span in piece_spans]
         for entities in found:
@@ -104,18 +107,17 @@ class NerPredictor:
         for _ in marked_sentences(item, expected, self.labels):
             pass
 
-    def _spans(self, batch: Sequence[Piece]) -> Iterator[list[Span]]:
-        feeds = self._encoder.encode([[token.text for token in piece.tokens] for piece in batch])
-        [emissions] = self._session.run(["emissions"], feeds)
-        lengths = np.array([len(piece.tokens) for piece in batch])
+    def tag(self, batch: Sequence[Sequence[str]]) -> Iterator[list[Span]]:
+        """Give the entities of each sentence, all of which go through the network at once."""
+        [emissions] = self._session.run(["emissions"], self._encoder.encode(batch))
+        lengths = np.array([len(words) for words in batch])
         if self._crf is None:
             tags, scores = best_tags(emissions)
         else:
             tags, scores = viterbi(emissions, lengths, self._crf)
         # lists first: Python is slow to take numbers out of arrays one by one
-        for row, row_scores, piece in zip(tags.tolist(), scores.tolist(), batch, strict=True):
-            length = len(piece.tokens)
-            yield spans([self._tags[tag] for tag in row[:length]], row_scores[:length])
+        for row, row_scores, words in zip(tags.tolist(), scores.tolist(), batch, strict=True):
+            yield spans([self._tags[tag] for tag in row[: len(words)]], row_scores[: len(words)])
 
 
 def load(folder: Path) -> NerPredictor:
@@ -126,21 +128,24 @@ def load(folder: Path) -> NerPredictor:
         load_encoder(vocabulary["encoder"], folder),
         vocabulary["tags"],
         crf and Crf(np.array(crf["transitions"], dtype=np.float32), crf["start"], crf["stop"]),
+        # In 8 bits a batch is rounded as a whole: an answer would depend on what is asked with it.
+        0 if vocabulary.get("int8") else _BATCH_TOKENS,
     )
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
-    """Batches of pieces of about one length, the longest first, so that little is padding."""
+def _batches(pieces: Iterator[Piece], tokens: int) -> Iterator[list[Piece]]:
+    """Batches of pieces of about one length, the longest first, so that little is padding: of
+    `tokens` at most, or of one piece."""
     while chunk := list(islice(pieces, _SORTED_PIECES)):
         batch: list[Piece] = []
         for piece in sorted(chunk, key=lambda piece: len(piece.tokens), reverse=True):
-            if batch and not _takes(batch, piece):
+            if batch and not _takes(batch, piece, tokens):
                 yield batch
                 batch = []
             batch.append(piece)
         yield batch
 
 
-def _takes(batch: Sequence[Piece], piece: Piece) -> bool:
+def _takes(batch: Sequence[Piece], piece: Piece, tokens: int) -> bool:
     longest = len(batch[0].tokens)
-    return longest <= _PADDING * len(piece.tokens) and (len(batch) + 1) * longest <= _BATCH_TOKENS
+    return longest <= _PADDING * len(piece.tokens) and (len(batch) + 1) * longest <= tokens

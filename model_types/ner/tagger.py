@@ -34,6 +34,11 @@ def flair_sentences(sentences: list[Sentence]) -> list[FlairSentence]:
 def make_tagger(job: TrainingJob, data: DataSet) -> SequenceTagger:
     """The network that the hyperparameter `embeddings` asks for. Raises `InvalidData`."""
     if job.hyperparameters["embeddings"] == SCRATCH:
+        if job.hyperparameters["int8"]:
+            raise InvalidData(
+                "int8: only a transformer is served in 8 bits; name one with embeddings, "
+                "or leave int8 out."
+            )
         return _scratch_tagger(job, data)
     return _transformer_tagger(job, data)
 

@@ -35,6 +35,7 @@ from model_types.ner.feedback import join
 from model_types.ner.fine_tuning import ByLength, FineTunedTagger
 from model_types.ner.monitor import Monitor
 from model_types.ner.predict import load
+from model_types.ner.quantize import quantize
 from model_types.ner.tagger import SCRATCH, flair_sentences, make_tagger
 from model_types.training_report import write_curves, write_history, write_metrics
 
@@ -90,13 +91,14 @@ def _train(job: TrainingJob) -> None:
 
     write_history(job.output, monitor.history)
     write_curves(job.output, monitor.history, "Named entities", "F1")
-    result = evaluate(tagger, parts["test"])
-    counts = {part: len(sentences) for part, sentences in parts.items()}
-    write_metrics(job.output, result.metrics, "F1", result.f1, counts)
-
     write_answers(tagger, encoder, data.test, job.output)
     for difference in replay(job.output, load(job.output)):
         raise RuntimeError(f"model.onnx does not answer as Flair does: {difference}")
+
+    int8 = job.hyperparameters["int8"]
+    metrics = quantize(job.output, data) if int8 else evaluate(tagger, parts["test"]).metrics
+    counts = {part: len(sentences) for part, sentences in parts.items()}
+    write_metrics(job.output, metrics, "F1", metrics["micro"]["f1"], counts)
 
 
 def _fit(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,60 +10,20 @@ import pytest
 import torch
 
 import model_types
-from model_types import TrainingJob, load_predictor, load_trainer
+from model_types import load_predictor, load_trainer
 from model_types.golden import agree, replay
 from model_types.ner.conll import Sentence, read_file
 from model_types.ner.subwords import SubwordEncoder
 from model_types.ner.text import sentences
 from tests.resuming import history_of, train_and_keep
+from tests.tiny_transformer import POSITIONS, SAMPLE, make_few, make_job, make_transformer
 
-SAMPLE = model_types.builtin_folder() / "ner" / "sample"
 FOLDERS = [model_types.builtin_folder()]
-POSITIONS = 130
-
-MAKE_TRANSFORMER = f"""
-import sys, torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-torch.manual_seed(0)
-tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
-tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-words = [line.split("\\t")[0] for line in open(sys.argv[1], encoding="utf-8")]
-trainer = trainers.WordPieceTrainer(vocab_size=800, special_tokens=special, show_progress=False)
-tokenizer.train_from_iterator(words, trainer)
-tokenizer.post_processor = processors.TemplateProcessing(
-    single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-)
-PreTrainedTokenizerFast(
-    tokenizer_object=tokenizer,
-    pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-).save_pretrained(sys.argv[2])
-BertModel(BertConfig(
-    vocab_size=tokenizer.get_vocab_size(), hidden_size=48, num_hidden_layers=2,
-    num_attention_heads=2, intermediate_size=64, max_position_embeddings={POSITIONS},
-)).save_pretrained(sys.argv[2])
-"""
 
 
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("transformer") / "transformer"
-    subprocess.run(
-        [sys.executable, "-c", MAKE_TRANSFORMER, SAMPLE / "train.conll", folder],
-        check=True,
-        env={**os.environ, "USE_TF": "0"},
-    )
-    return folder
-
-
-def make_job(transformer: Path, data_set: Path, output: Path, epochs: int) -> TrainingJob:
-    spec = json.loads((SAMPLE.parent / "model_type.json").read_text(encoding="utf-8"))
-    hyperparameters = {name: field["default"] for name, field in spec["hyperparameters"].items()}
-    hyperparameters |= {"embeddings": str(transformer), "learning_rate": 0.003}
-    return TrainingJob(data_set, output, epochs, hyperparameters, lambda progress: None)
+    return make_transformer(tmp_path_factory.mktemp("transformer") / "transformer")
 
 
 @pytest.fixture(scope="module", params=[16, 32])
@@ -150,9 +107,7 @@ def test_a_batchs_loss_is_flairs(artifact: Path) -> None:
 
 def test_it_goes_on_as_if_it_had_not_been_interrupted(transformer: Path, tmp_path: Path) -> None:
     trainer = load_trainer("ner", FOLDERS)
-    few = tmp_path / "few.conll"
-    content = (SAMPLE / "train.conll").read_text(encoding="utf-8")
-    few.write_text("\n\n".join(content.split("\n\n")[:100]), encoding="utf-8")
+    few = make_few(tmp_path / "few.conll")
     job = make_job(transformer, few, tmp_path / "whole", 2)
     assert train_and_keep(trainer, job, tmp_path / "kept") == [1, 2]
     resumed = replace(job, output=tmp_path / "out", checkpoint=tmp_path / "kept" / "1")
