@@ -63,7 +63,8 @@ def run_training(
             except StorageUnavailable as error:  # hours of training are worth more than one report
                 _logger.warning("The progress was not reported: %s", error)
 
-    trainer = _trainer(assignment, settings)
+    with interruption.held():  # a module of C that is being imported makes another error of it
+        trainer = _trainer(assignment, settings)
     with tempfile.TemporaryDirectory() as folder:
         fetched, kept = Path(folder, "dataset"), Path(folder, "checkpoints")
         fetched.mkdir()

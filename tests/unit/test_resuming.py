@@ -202,6 +202,26 @@ def test_one_that_is_stopped_before_its_first_epoch_has_nothing_to_keep(bench: B
     assert (second.began_with, second.trained) == ([None], [1, 2, 3, 4, 5])
 
 
+def test_a_framework_that_is_being_imported_is_imported_to_its_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer()
+
+    def load(*_: object) -> Trainer:
+        try:
+            interrupt()
+        except Interrupted as error:  # as numpy's modules do
+            raise ImportError("a core module failed to import") from error
+        return trainer
+
+    monkeypatch.setattr(
+        bench, "use", lambda _: monkeypatch.setattr(model_types, "load_trainer", load)
+    )
+    with pytest.raises(Interrupted):
+        bench.attempt(trainer)
+    assert trainer.trained == []
+
+
 def test_a_checkpoint_that_is_being_written_is_written_to_its_end(bench: Bench) -> None:
     class Unlucky(Trainer):
         def write(self, folder: Path, epoch: int) -> None:
