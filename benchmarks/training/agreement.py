@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,9 +21,9 @@ from benchmarks.report import Goal, Row, Spread
 from benchmarks.setting import Setting
 from benchmarks.shed import Shed
 from benchmarks.training.experiment import Experiment
+from benchmarks.training.program import answer_of
 from model_types import FRAMEWORK_FOLDER, Json
 
-_ROOT = Path(__file__).parents[2]
 _GOAL = Goal(100, at_least=True)
 
 _TEXT = """**The served model against the trained one**: each text of WNUT17 dev and of TweetEval
@@ -94,18 +93,8 @@ def compare(onnx: Sequence[Json], framework: Sequence[Json]) -> Agreement:
 
 def _ask(subject: Subject, shed: Shed) -> Agreement:
     artifact = shed.trained(subject.model, subject.model_type).artifact
-    printed = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.training.agreement"),
-            *(subject.model_type, artifact, subject.file),
-        ],
-        cwd=_ROOT,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    return Agreement(**json.loads(printed.splitlines()[-1]))
+    given = subject.model_type, artifact, subject.file
+    return Agreement(**answer_of("benchmarks.training.agreement", *given))
 
 
 def _ner(artifact: Path, file: Path) -> Agreement:
@@ -131,6 +120,8 @@ def _places(entities: Json) -> Json:
 
 
 def _sentiment(artifact: Path, file: Path) -> Agreement:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
     from model_types.sentiment.dataset import read_file

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 from benchmarks.report import Goal, Row, Spread, Table
@@ -11,8 +9,8 @@ from benchmarks.setting import Setting
 from benchmarks.training import crf
 from benchmarks.training.data_sets import wnut17
 from benchmarks.training.experiment import Experiment
+from benchmarks.training.program import answer_of
 
-_ROOT = Path(__file__).parents[2]
 _GOAL = Goal(26, at_least=True)
 _MINUTES = Goal(5, at_least=False)
 _QUICK_EPOCHS = 1
@@ -69,14 +67,11 @@ def _once(figure: float) -> Spread:
 
 
 def _crf(python: Path, data_set: Path) -> dict[str, float]:
-    printed = subprocess.run(
-        [
-            *(python, "-m", "benchmarks.training.crf"),
-            *(data_set / "train.conll", data_set / "test.conll"),
-        ],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    return dict(json.loads(printed))
+    return dict(
+        answer_of(
+            "benchmarks.training.crf",
+            data_set / "train.conll",
+            data_set / "test.conll",
+            python=python,
+        )
+    )

