@@ -95,7 +95,7 @@ LESSONS = (
         "sentiment",
         _write_reviews,
         ("--epochs=3",),
-        ("I am so sad", "negative"),
+        ("I hate this", "negative"),
         (
             ("That concert was fire", "positive"),
             ("This song is fire", "positive"),
