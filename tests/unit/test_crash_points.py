@@ -65,14 +65,15 @@ class Reaper:
         @wraps(call)
         def deadly(*args: Any, **kwargs: Any) -> Any:
             self._left -= 1
-            if self._left >= 0:
+            left = self._left  # a call may make others
+            if left >= 0:
                 self.called = name
-            if self._left == 0 and self._before:
+            if left == 0 and self._before:
                 raise Death
             try:
                 return call(*args, **kwargs)
             finally:
-                if self._left == 0:
+                if left == 0:
                     raise Death
 
         return deadly
