@@ -117,7 +117,9 @@ class Consumers:
         self._ended(actor)
 
     def _hungry(self) -> set[tuple[str, int]]:
-        """The Pending records that may be launched now."""
+        """The Pending records that may be launched now: none where no slot is free."""
+        if self._registry.slots_in_use() >= self._settings.cap:
+            return set()
         return {
             (record.model_id, record.version)
             for record in self._registry.records()
@@ -126,10 +128,10 @@ class Consumers:
         }
 
     def _check_fed(self, hungry: set[tuple[str, int]]) -> None:
-        """I12, at the end of an undisturbed tick."""
+        """I12, at the end of an undisturbed tick, at whose beginning these were `hungry`: a slot
+        that came free meanwhile is filled by whoever freed it, and may still be at it."""
         left = hungry & self._hungry()
-        has_slot = self._registry.slots_in_use() < self._settings.cap
-        self._starving = {key: self._starving.get(key, 0) + 1 for key in left if has_slot}
+        self._starving = {key: self._starving.get(key, 0) + 1 for key in left}
         for (model_id, _), ticks in sorted(self._starving.items()):
             if ticks >= 2:
                 raise Violation(f"I12 · {model_id} waits beside a free slot")
