@@ -49,12 +49,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="takes minutes: with --aws only"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logging_at_first() -> tuple[object, ...]:
+    return _state_of_logging()
+
+
 @pytest.fixture(autouse=True)
-def logging_is_left_alone() -> Iterator[None]:
+def logging_is_left_alone(logging_at_first: tuple[object, ...]) -> Iterator[None]:
     """What a test did to the root of all loggers would be found wrong in another, far away."""
-    before = logging.root.level, logging.root.manager.disable
     yield
-    assert (logging.root.level, logging.root.manager.disable) == before
+    assert _state_of_logging() == logging_at_first
+
+
+def _state_of_logging() -> tuple[object, ...]:
+    formats = [(handler, handler.formatter) for handler in logging.root.handlers]
+    return logging.root.level, logging.root.manager.disable, formats
 
 
 @pytest.fixture(scope="session")

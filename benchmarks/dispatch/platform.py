@@ -54,13 +54,17 @@ def environment(platform: AwsPlatform, cap: int) -> dict[str, str]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Print and log nothing, as the handler would."""
-    root, nowhere = logging.getLogger(), logging.NullHandler()
+    """Print and log nothing, as the handler would.
+
+    It gives a format to each handler that it finds, so it finds none of this process's own.
+    """
+    root = logging.getLogger()
     level = root.level
-    root.addHandler(nowhere)
     try:
-        with redirect_stdout(io.StringIO()):
+        with (
+            patch.object(root, "handlers", [logging.NullHandler()]),
+            redirect_stdout(io.StringIO()),
+        ):
             yield
     finally:
-        root.removeHandler(nowhere)
         root.setLevel(level)

@@ -76,16 +76,18 @@ def test_sigterm_costs_no_epoch(shed: Shed) -> None:
     assert epochs_of(shed) == [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
 
 
-def supervisor_of(training: psutil.Process) -> psutil.Process:
-    parent = training.parent()
-    assert parent is not None
-    assert "trainshed.local.supervisor" in parent.cmdline()
-    return parent
+def lose_host_of(training: psutil.Process) -> None:
+    """Kill the training's supervisor; the training, which dies with it, is dead on return."""
+    supervisor = training.parent()
+    assert supervisor is not None
+    assert "trainshed.local.supervisor" in supervisor.cmdline()
+    supervisor.kill()
+    training.wait()
 
 
 def test_a_lost_host_costs_no_epoch_that_was_uploaded(shed: Shed) -> None:
     model_id, training, _ = start(shed, **UPLOADS_EACH)
-    supervisor_of(training).kill()
+    lose_host_of(training)
     finish(shed, model_id)
     assert any("Its supervisor was killed" in event.text for event in shed.record(model_id).history)
     assert epochs_of(shed) == [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
@@ -93,7 +95,7 @@ def test_a_lost_host_costs_no_epoch_that_was_uploaded(shed: Shed) -> None:
 
 def test_a_lost_host_costs_the_epochs_since_the_last_upload(shed: Shed) -> None:
     model_id, training, _ = start(shed, **WITHOUT_UPLOADS)
-    supervisor_of(training).kill()
+    lose_host_of(training)
     finish(shed, model_id)
     times = Counter(epoch for _, epoch in epochs_of(shed))
     assert times == {1: 2, 2: 2, 3: 2, 4: 1, 5: 1}

@@ -181,8 +181,8 @@ def test_the_dev_part_decides(
     assert changed == ({"model.onnx", "vocabulary.json", "golden.json"} if kept else set())
     [record] = [record for record in caplog.records if record.name == "model_types.ner.quantize"]
     assert (record.levelno == logging.WARNING) is not kept
-    assert f"{dev:.4f}" in record.message
-    assert f"{float_dev:.4f}" in record.message
+    assert f"{dev:.4f}" in record.getMessage()
+    assert f"{float_dev:.4f}" in record.getMessage()
 
 
 def test_a_graph_that_is_not_kept_leaves_the_float_one(
