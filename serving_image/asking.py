@@ -15,6 +15,9 @@ from serving_image.request_body import Request
 
 _Result = TypeVar("_Result")
 
+UNWATCHED_SECONDS = 0.05
+"""So long a request waits before its client is watched."""
+
 
 class Asking:
     def __init__(self, model: Model, *, short: Batcher, long: Batcher, thread: Executor) -> None:
@@ -42,15 +45,24 @@ class Asking:
 
 
 async def while_connected(request: Request, future: asyncio.Future[list[_Result]]) -> list[_Result]:
-    """Await `future`, or raise `ClientGone` as soon as nobody is there to read the answer."""
+    """Await `future`, or raise `ClientGone` soon after nobody is there to read the answer.
 
+    Most answers are there before a client is looked after at all: a task for each request would
+    cost more than what is saved by the few that nobody waits for.
+    """
+    loop = asyncio.get_running_loop()
+    watching = loop.call_later(UNWATCHED_SECONDS, _give_up_when_gone, request, future)
+    try:
+        return await future
+    finally:
+        watching.cancel()
+
+
+def _give_up_when_gone(request: Request, future: asyncio.Future[list[_Result]]) -> None:
     def give_up(_: asyncio.Task[None]) -> None:
         if not future.done():
             future.set_exception(ClientGone())
 
     watcher = asyncio.create_task(request.wait_until_gone())
     watcher.add_done_callback(give_up)
-    try:
-        return await future
-    finally:
-        watcher.cancel()
+    future.add_done_callback(lambda _: watcher.cancel())

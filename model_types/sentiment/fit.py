@@ -18,7 +18,7 @@ from . import checkpoint, wide
 from .evaluation import SCORE_NAME, Part, Quality, deep_logits
 from .mixture import best_share, mixed
 from .network import Network
-from .vocabulary import UNKNOWN, Batch
+from .vocabulary import UNKNOWN, padded
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +173,6 @@ def _shuffled_batches(
     order = rng.permutation(len(part))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        words = Batch.of([part.texts[index] for index in chosen]).words
+        words = padded([part.texts[index].words for index in chosen])
         words[(rng.random(words.shape) < _HIDDEN_WORDS) & (words > UNKNOWN)] = UNKNOWN
         yield chosen, words

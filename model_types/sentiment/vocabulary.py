@@ -9,11 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .text import character_features, negated, stem, tokenize, word_features
+
+_Number = TypeVar("_Number", bound=np.number[Any])
 
 FILE_NAME = "vocabulary.json"
 PADDING = 0
@@ -42,18 +45,20 @@ class Batch:
 
     @classmethod
     def of(cls, texts: Sequence[Encoded]) -> Batch:
-        longest = max(len(text.words) for text in texts)
-        largest = max(1, *(len(text.features) for text in texts))
-        batch = cls(
-            np.full((len(texts), longest), PADDING, np.int32),
-            np.full((len(texts), largest), PADDING, np.int32),
-            np.zeros((len(texts), largest), np.float32),
+        return cls(
+            padded([text.words for text in texts]),
+            padded([text.features for text in texts]),
+            padded([text.weights for text in texts]),
         )
-        for row, text in enumerate(texts):
-            batch.words[row, : len(text.words)] = text.words
-            batch.features[row, : len(text.features)] = text.features
-            batch.weights[row, : len(text.weights)] = text.weights
-        return batch
+
+
+def padded(rows: Sequence[npt.NDArray[_Number]]) -> npt.NDArray[_Number]:
+    """(rows, longest), one column at least."""
+    longest = max(1, *map(len, rows))
+    result = np.full((len(rows), longest), PADDING, rows[0].dtype)
+    for number, row in enumerate(rows):
+        result[number, : len(row)] = row
+    return result
 
 
 class Vocabulary:
@@ -69,7 +74,7 @@ class Vocabulary:
         self.labels = labels
         self._words = {word: number for number, word in enumerate(words, start=UNKNOWN + 1)}
         self._features = {name: number for number, name in enumerate(features, start=PADDING + 1)}
-        self._idf = [0.0, *idf]
+        self._idf = np.array([0.0, *idf])
         # The same few thousand words make up most of every text.
         self._characters = lru_cache(maxsize=20_000)(self._known_characters)
 
@@ -107,37 +112,31 @@ class Vocabulary:
         marks = negated(tokens)
         known = self._features
         families = (
-            Counter(known[name] for name in word_features(stems, marks) if name in known),
-            Counter(number for token in tokens for number in self._characters(token)),
+            _ids(known[name] for name in word_features(stems, marks) if name in known),
+            np.concatenate([_ids(()), *map(self._characters, tokens)]),
         )
-        features: list[int] = []
-        weights: list[float] = []
-        for counts in families:
-            features.extend(counts)
-            weights.extend(self._weigh(counts))
+        features, weights = zip(*map(self._weigh, families), strict=True)
         words = [self._words.get(word, UNKNOWN) for word in stems] or [UNKNOWN]
-        return Encoded(
-            np.array(words, np.int32),
-            np.array(features, np.int32),
-            np.array(weights, np.float32),
-        )
+        return Encoded(_ids(words), np.concatenate(features), np.concatenate(weights))
 
-    def _weigh(self, counts: Counter[int]) -> list[float]:
-        """tf-idf with tf = 1 + ln(count), scaled to length 1."""
-        weights = [(1 + math.log(count)) * self._idf[name] for name, count in counts.items()]
-        length = math.sqrt(sum(weight * weight for weight in weights))
-        return [weight / length for weight in weights]
+    def _weigh(
+        self, found: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Each feature once, and its tf-idf with tf = 1 + ln(count), scaled to length 1."""
+        features, counts = np.unique(found, return_counts=True)
+        weights = (1 + np.log(counts)) * self._idf[features]
+        return features, (weights / math.sqrt(weights @ weights)).astype(np.float32)
 
-    def _known_characters(self, token: str) -> list[int]:
+    def _known_characters(self, token: str) -> npt.NDArray[np.int32]:
         known = self._features
-        return [known[name] for name in character_features(token) if name in known]
+        return _ids(known[name] for name in character_features(token) if name in known)
 
     def write(self, folder: Path) -> None:
         document = {
             "labels": list(self.labels),
             "words": list(self._words),
             "features": list(self._features),
-            "idf": self._idf[1:],
+            "idf": self._idf[1:].tolist(),
         }
         (folder / FILE_NAME).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
@@ -145,6 +144,10 @@ class Vocabulary:
     def read(cls, folder: Path) -> Vocabulary:
         document = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         return cls(document["labels"], document["words"], document["features"], document["idf"])
+
+
+def _ids(numbers: Iterable[int]) -> npt.NDArray[np.int32]:
+    return np.fromiter(numbers, np.int32)
 
 
 def _most_common(texts_with: Counter[str], limit: int) -> list[str]:

@@ -316,7 +316,10 @@ def test_a_client_that_leaves_while_it_sends_gets_no_prediction(artifact: Path) 
     assert sent[0]["status"] == 499
 
 
-def test_a_client_that_leaves_while_it_waits_frees_the_queue(artifact: Path) -> None:
+def test_a_client_that_leaves_while_it_waits_frees_the_queue(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving_image.asking.UNWATCHED_SECONDS", 0)
     body = json.dumps({"texts": ["x"] * 1000}).encode()
     headers = [(b"content-type", b"application/json")]
     app = make_app(artifact, limits=Limits(max_batch=1))
