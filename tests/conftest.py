@@ -29,10 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--proof",
         action="store_true",
-        help="search for faults in full: every schedule, kill, race and damage that was promised",
+        help="search for faults in full: every schedule, kill, race and damage that was promised; "
+        "run also the trainings that take half a minute and more",
     )
     parser.addoption(
-        "--screenshots", action="store_true", help="draw the pictures of the page in docs/ anew"
+        "--screenshots",
+        action="store_true",
+        help="with --proof: draw the pictures of the page in docs/ anew",
     )
 
 
@@ -40,13 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "aws: takes minutes on AWS on loopback; runs with --aws only"
     )
+    config.addinivalue_line("markers", "proof: takes long; runs with --proof only")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--aws", default=False):
+    for name in ("aws", "proof"):
+        if config.getoption(f"--{name}"):
+            continue
         for item in items:
-            if item.get_closest_marker("aws"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: with --aws only"))
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"takes long: with --{name} only"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -170,6 +170,7 @@ def as_kept(question: Question, right: Right) -> tuple[str, Any]:
     return question, {"spans": spans}
 
 
+@pytest.mark.proof
 def test_what_people_say_on_the_page_is_learned(
     shed: Shed, open_page: OpenPage, draw: Draw
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +52,11 @@ def test_onnx_agrees_with_torch_on_every_picture_and_png_with_jpeg(tmp_path: Pat
         np.testing.assert_allclose(list(first["scores"].values()), scores, atol=1e-5)
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(1800)
-def test_a_fifth_of_the_default_training_learns(
-    defaults: Any, tmp_path: Path, how_many: Callable[[int, int], int]
-) -> None:
-    epochs = how_many(0, defaults["epochs"] // 5)
-    if not epochs:
-        pytest.skip("takes a minute: with --proof only")
+def test_a_fifth_of_the_default_training_learns(defaults: Any, tmp_path: Path) -> None:
     values = {name: field["default"] for name, field in defaults["hyperparameters"].items()}
-    job = TrainingJob(CIFAR10, tmp_path, epochs, values, report=lambda _: None)
+    job = TrainingJob(CIFAR10, tmp_path, defaults["epochs"] // 5, values, report=lambda _: None)
     load_trainer("image_classification", FOLDERS).train(job)
     with (tmp_path / "history.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

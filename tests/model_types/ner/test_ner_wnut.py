@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[3]
 WNUT = ROOT.parent / "shared" / "data" / "wnut17"
 FOLDERS = [model_types.builtin_folder()]
 
-pytestmark = pytest.mark.skipif(not WNUT.is_dir(), reason=f"no data set in {WNUT}")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not WNUT.is_dir(), reason=f"no data set in {WNUT}"),
+]
 
 
 def test_framework_and_onnx_agree_on_every_dev_sentence(tmp_path: Path) -> None:

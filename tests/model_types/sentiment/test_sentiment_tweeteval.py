@@ -18,6 +18,7 @@ from .conftest import FOLDERS
 TWEETS = Path(__file__).parents[3].parent / "shared" / "data" / "tweeteval-emotion"
 
 pytestmark = [
+    pytest.mark.proof,
     pytest.mark.skipif(not TWEETS.is_dir(), reason=f"no data set in {TWEETS}"),
     # Keras on TensorFlow, about NumPy 2.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),

@@ -46,15 +46,18 @@ def beginning(file: Path) -> bytes:
 BUILTIN = sorted(path.parent.name for path in builtin_folder().glob("*/model_type.json"))
 
 
-@pytest.fixture(params=["echo", "label", "spans", *BUILTIN])
+@pytest.fixture(
+    params=[
+        *("echo", "label", "spans"),
+        *(pytest.param(name, marks=pytest.mark.proof) for name in BUILTIN),
+    ]
+)
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     """A home with a model of each type."""
     if request.param == "echo":
         return publish_echo(tmp_path)
     if request.param in ("label", "spans"):
         return train("critic", tmp_path, answers=request.param)
-    if not request.config.getoption("--proof"):
-        pytest.skip("trains a model: with --proof only")
     return train(request.param, tmp_path)
 
 
