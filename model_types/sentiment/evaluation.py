@@ -12,7 +12,7 @@ import numpy.typing as npt
 from model_types.training_report import class_metrics
 
 from .dataset import Sample
-from .vocabulary import Batch, Encoded, Vocabulary
+from .vocabulary import Batch, Encoded, Vocabulary, padded
 
 SCORE_NAME = "macro F1"
 
@@ -66,17 +66,18 @@ def framework_scores(model: Any, texts: Sequence[Encoded]) -> npt.NDArray[np.flo
     return np.concatenate(
         [
             model.predict_on_batch([batch.words, batch.features, batch.weights])
-            for batch in _batches(texts)
+            for batch in map(Batch.of, _chunks(texts))
         ]
     )
 
 
 def deep_logits(deep: Any, texts: Sequence[Encoded]) -> npt.NDArray[np.float32]:
     """The mean of what the deep heads say (texts, labels)."""
-    answers = [list(deep.predict_on_batch(batch.words).values()) for batch in _batches(texts)]
+    batches = (padded([text.words for text in chunk]) for chunk in _chunks(texts))
+    answers = (list(deep.predict_on_batch(words).values()) for words in batches)
     return np.concatenate([np.mean(answer, axis=0) for answer in answers])
 
 
-def _batches(texts: Sequence[Encoded]) -> Iterator[Batch]:
+def _chunks(texts: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
     for start in range(0, len(texts), _BATCH_SIZE):
-        yield Batch.of(texts[start : start + _BATCH_SIZE])
+        yield texts[start : start + _BATCH_SIZE]
